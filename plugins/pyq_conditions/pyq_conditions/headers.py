@@ -1,0 +1,30 @@
+"""The condition on the message's headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyquarantine_core.message import Message
+from pyquarantine_core.patterns import Pattern, compile_pattern
+from pyquarantine_core.types import Condition, Match, Services
+
+
+class Headers(Condition):
+    """Whether each pattern is found in some header; each looks at all of them."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._patterns = patterns
+
+    @classmethod
+    def from_value(cls, value: Sequence[str], _services: Services) -> Headers:
+        return cls(tuple(compile_pattern(text, multiline=True, dotall=True) for text in value))
+
+    def check(self, message: Message) -> Match:
+        groups: dict[str, str] = {}
+        headers = message.headers
+        for pattern in self._patterns:
+            found = next(filter(None, (pattern.search(one.text) for one in headers)), None)
+            if found is None:
+                return Match(matched=False, reason=f"no header matches {pattern.source!r}")
+            groups |= pattern.named_groups(found)
+        return Match(True, "a header for each pattern", groups)

@@ -1,0 +1,84 @@
+"""What the header actions do."""
+
+from __future__ import annotations
+
+from pyquarantine_core.message import Header, Message
+from pyquarantine_core.patterns import Pattern, check_template, compile_pattern
+from pyquarantine_core.types import Action, Options, Services
+
+
+class AddHeader(Action):
+    """Adds a header after all others."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self._name = name
+        self._value = value
+
+    @classmethod
+    def from_options(cls, options: Options, _services: Services) -> AddHeader:
+        return cls(options["field"], options["value"])
+
+    def apply(self, message: Message) -> None:
+        message.add_header(self._name, self._value)
+        message.log.info("added the header %s", self._name)
+
+
+class ModHeader(Action):
+    """Changes the value of all headers that match, and leaves those alone that would be empty."""
+
+    def __init__(self, name: Pattern, search: Pattern | None, value: str) -> None:
+        self._name = name
+        self._search = search
+        self._value = value
+
+    @classmethod
+    def from_options(cls, options: Options, _services: Services) -> ModHeader:
+        search = _value_pattern(options.get("search"))
+        if search is not None:
+            check_template(search, options["value"])
+        return cls(compile_pattern(options["field"]), search, options["value"])
+
+    def apply(self, message: Message) -> None:
+        edits: list[tuple[Header, str | None]] = []
+        for header in message.headers:
+            if self._name.match(header.name) is None:
+                continue
+            new = self._new_value(header.value)
+            if not new:
+                message.log.warning("%s would be empty and is left alone", header.name)
+            elif new != header.value:
+                edits.append((header, new))
+                message.log.info("changed the header %s", header.name)
+        message.edit_headers(edits)
+
+    def _new_value(self, value: str) -> str:
+        if self._search is None:
+            return self._value
+        return self._search.sub(self._value, value).strip()
+
+
+class DelHeader(Action):
+    """Deletes all headers that match."""
+
+    def __init__(self, name: Pattern, value: Pattern | None) -> None:
+        self._name = name
+        self._value = value
+
+    @classmethod
+    def from_options(cls, options: Options, _services: Services) -> DelHeader:
+        return cls(compile_pattern(options["field"]), _value_pattern(options.get("value")))
+
+    def apply(self, message: Message) -> None:
+        gone: list[tuple[Header, str | None]] = [
+            (header, None)
+            for header in message.headers
+            if self._name.match(header.name) is not None
+            and (self._value is None or self._value.search(header.value) is not None)
+        ]
+        for header, _ in gone:
+            message.log.info("deleted the header %s", header.name)
+        message.edit_headers(gone)
+
+
+def _value_pattern(text: str | None) -> Pattern | None:
+    return None if text is None else compile_pattern(text, multiline=True, dotall=True)

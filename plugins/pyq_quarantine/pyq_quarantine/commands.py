@@ -1,0 +1,193 @@
+"""`pyquarantine quarantine NAME ...`: held mail on the command line."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from pyquarantine_core.cli.output import local_time, print_json, print_table
+from pyquarantine_core.cli.session import Session
+from pyquarantine_core.errors import ReleaseError
+from pyquarantine_core.printable import printable
+from pyquarantine_core.quarantine import Quarantine, Query, Released, find_quarantine
+from pyquarantine_core.types import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A quarantine that is looked up, and opened, when a command needs it."""
+
+    session: Session
+    name: str
+
+    @property
+    def quarantine(self) -> Quarantine:
+        found = find_quarantine(self.session.config, self.name)
+        self.session.open(found.holding.storage.storage)
+        return found
+
+
+entry_id = click.argument("entry_id", metavar="ID")
+some_recipients = click.option(
+    "-t", "--to", "recipients", metavar="RCPT", multiple=True, help="This recipient; repeatable."
+)
+every_recipient = click.option("-a", "--all", "everybody", is_flag=True, help="All recipients.")
+other_sender = click.option(
+    "--from", "sender", metavar="ADDRESS", help="Envelope sender, instead of the original one."
+)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]}, subcommand_metavar="COMMAND ..."
+)
+@click.argument("name")
+@click.pass_context
+def quarantine(context: click.Context, name: str) -> None:
+    """Find, show, release and delete the mail that the quarantine NAME holds.
+
+    NAME is the name of its action, or RULE/ACTION. `pyquarantine show` lists them.
+    """
+    context.obj = _Named(context.find_object(Session) or Session(), name)
+
+
+@quarantine.command("list")
+@click.option(
+    "-f", "--from", "senders", metavar="FROM", multiple=True, help="From this; `*` is a wildcard."
+)
+@click.option(
+    "-t", "--to", "recipients", metavar="TO", multiple=True, help="To this recipient; likewise."
+)
+@click.option(
+    "-o", "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Held for so long."
+)
+@click.option("-b", "--batch", is_flag=True, help="Print IDs alone, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_(
+    named: _Named,
+    senders: Sequence[str],
+    recipients: Sequence[str],
+    older_than: float | None,
+    batch: bool,
+    as_json: bool,
+) -> None:
+    """List held mail, oldest first."""
+    found = named.quarantine.find(Query(senders, recipients, older_than))
+    if batch:
+        for entry in found:
+            click.echo(entry.id)
+    elif as_json:
+        print_json([_as_data(entry) for entry in found])
+    else:
+        print_table(
+            ("ID", "When", "Size", "From", "Recipients", "Subject"),
+            [_as_row(entry) for entry in found],
+            empty=f"quarantine {named.name!r} holds no such message",
+        )
+
+
+@quarantine.command()
+@entry_id
+@click.pass_obj
+def get(named: _Named, entry_id: str) -> None:
+    """Print the stored message: its bytes, or on a terminal its text without control characters."""
+    with named.quarantine.open_message(entry_id) as stored:
+        if sys.stdout.isatty():
+            for line in stored:
+                click.echo(printable(line.rstrip(b"\r\n").decode("utf-8", "replace")))
+        else:
+            shutil.copyfileobj(stored, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+
+
+@quarantine.command()
+@entry_id
+@click.pass_obj
+def metadata(named: _Named, entry_id: str) -> None:
+    """Print what is known of a held message, as JSON."""
+    print_json(dict(named.quarantine.metadata(entry_id)))
+
+
+@quarantine.command()
+@entry_id
+@some_recipients
+@every_recipient
+@other_sender
+@click.pass_obj
+def release(
+    named: _Named, entry_id: str, recipients: Sequence[str], everybody: bool, sender: str | None
+) -> None:
+    """Send a held message to its recipients, and take those off it."""
+    wanted = _wanted(recipients, everybody)
+    _report("released", entry_id, named.quarantine.release(entry_id, wanted, sender=sender))
+
+
+@quarantine.command()
+@entry_id
+@click.option(
+    "-t", "--to", "recipients", metavar="RCPT", multiple=True, required=True, help="Anybody."
+)
+@other_sender
+@click.pass_obj
+def copy(named: _Named, entry_id: str, recipients: Sequence[str], sender: str | None) -> None:
+    """Send a copy of a held message to anybody; it stays held."""
+    _report("copied", entry_id, named.quarantine.copy(entry_id, recipients, sender=sender))
+
+
+@quarantine.command()
+@entry_id
+@some_recipients
+@every_recipient
+@click.pass_obj
+def delete(named: _Named, entry_id: str, recipients: Sequence[str], everybody: bool) -> None:
+    """Delete a held message, for some or all of its recipients."""
+    kept = named.quarantine.delete(entry_id, _wanted(recipients, everybody))
+    whom = f" for {', '.join(map(printable, recipients))}" if recipients else ""
+    click.echo(f"deleted {printable(entry_id)}{whom}; {'others remain' if kept else 'it is gone'}")
+
+
+def _wanted(recipients: Sequence[str], everybody: bool) -> Sequence[str] | None:
+    if everybody == bool(recipients):
+        raise click.UsageError("say either -t RCPT or -a")
+    return None if everybody else recipients
+
+
+def _report(done: str, entry_id: str, result: Released) -> None:
+    for recipient in result.sent:
+        click.echo(f"{done} {printable(entry_id)} to {printable(recipient)}")
+    if result.refused:
+        reasons = "; ".join(
+            f"{printable(recipient)}: {reply}" for recipient, reply in result.refused.items()
+        )
+        raise ReleaseError(f"{entry_id} is still held, the server refused {reasons}")
+    if done == "released" and result.kept:
+        click.echo(f"{printable(entry_id)} is still held")
+
+
+def _as_data(entry: Entry) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "stored_at": entry.stored_at.isoformat(timespec="seconds"),
+        "size": entry.size,
+        "sender": entry.sender,
+        "recipients": None if entry.recipients is None else list(entry.recipients),
+        "subject": entry.subject,
+        "queue_id": entry.queue_id,
+        "quarantine": entry.quarantine,
+    }
+
+
+def _as_row(entry: Entry) -> tuple[str, ...]:
+    unknown = "(unknown)"
+    return (
+        entry.id,
+        local_time(entry.stored_at),
+        str(entry.size),
+        unknown if entry.sender is None else entry.sender or "<>",
+        unknown if entry.recipients is None else "\n".join(entry.recipients),
+        entry.subject,
+    )

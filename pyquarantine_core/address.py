@@ -1,0 +1,46 @@
+"""Envelope addresses (RFC 5321): as the MTA passes them, and as rules and people see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+def bare_address(argument: str) -> str:
+    """The mailbox in an argument of MAIL or RCPT: `user@example.org`, `""` for the null sender.
+
+    Angle brackets, a source route (`<@relay:user@example.org>`, RFC 5321 appendix C) and dots
+    after the domain go, as the MTA takes them off too; spelling stays.
+    """
+    address = argument.strip()
+    if address.startswith("<") and address.endswith(">"):
+        address = address[1:-1].strip()
+    if address.startswith("@") and ":" in address:
+        address = address.partition(":")[2]
+    if "@" in address and not address.endswith('"'):
+        address = address.rstrip(".")
+    return address
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two bare addresses are one mailbox to us: letter case is ignored."""
+    return one.casefold() == other.casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A recipient of the envelope.
+
+    Attributes:
+        address: bare, in the sender's spelling.
+        forms: every spelling by which the MTA may know it: the argument of RCPT, and
+            the macro `{rcpt_addr}`. Postfix's `delrcpt` silently ignores any other.
+    """
+
+    address: str
+    forms: tuple[str, ...] = ()
+
+    @classmethod
+    def from_mta(cls, argument: str, resolved: str | None = None) -> Recipient:
+        """From the argument of RCPT and the macro `{rcpt_addr}` (None when it was not sent)."""
+        forms = dict.fromkeys([argument, f"<{resolved}>"] if resolved else [argument])
+        return cls(bare_address(argument), tuple(forms))

@@ -1,0 +1,86 @@
+"""A message body, in memory while it is small and in an unnamed file when it is not."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+SPOOL_LIMIT = 1024 * 1024
+"""Bytes of a body that are kept in memory."""
+CHUNK = 64 * 1024
+
+
+class Body:
+    """Bytes to append to and to read by offset; lines end in CRLF, as the MTA sends them."""
+
+    def __init__(self, chunks: Iterable[bytes] = (), *, spool_limit: int = SPOOL_LIMIT) -> None:
+        self._memory = bytearray()
+        self._file: BinaryIO | None = None
+        self._limit = spool_limit
+        self._size = 0
+        for chunk in chunks:
+            self.append(chunk)
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def spooled(self) -> bool:
+        """Whether it has moved to disk."""
+        return self._file is not None
+
+    def append(self, chunk: bytes) -> None:
+        """Add bytes at the end.
+
+        Raises:
+            OSError: the disk is full; what was there before is still readable.
+        """
+        if self._file is None and self._size + len(chunk) > self._limit:
+            self._spool()
+        if self._file is None:
+            self._memory += chunk
+        else:
+            self._write(chunk)
+        self._size += len(chunk)
+
+    def read(self, offset: int = 0, size: int | None = None) -> bytes:
+        """The bytes from `offset`, at most `size` of them."""
+        end = self._size if size is None else min(self._size, offset + size)
+        if self._file is None:
+            return bytes(self._memory[offset:end])
+        parts = []
+        while offset < end:
+            part = os.pread(self._file.fileno(), end - offset, offset)
+            if not part:
+                break
+            parts.append(part)
+            offset += len(part)
+        return b"".join(parts)
+
+    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+        """All bytes in order, `size` at a time."""
+        for offset in range(0, self._size, size):
+            yield self.read(offset, size)
+
+    def close(self) -> None:
+        """Give the file back; nothing can be read afterwards."""
+        if self._file is not None:
+            self._file.close()
+        self._memory = bytearray()
+        self._size = 0
+
+    def _spool(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the body
+        self._write(bytes(self._memory))
+        self._memory = bytearray()
+
+    def _write(self, data: bytes) -> None:
+        assert self._file is not None
+        rest = memoryview(data)
+        offset = self._size if self._memory == b"" else 0
+        while rest:
+            written = os.pwrite(self._file.fileno(), rest, offset)
+            offset += written
+            rest = rest[written:]

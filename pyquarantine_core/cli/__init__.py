@@ -1,0 +1,102 @@
+"""The program `pyquarantine`: commands of the core, and those that plugins add."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from pyquarantine_core import __version__
+from pyquarantine_core.cli.session import Session
+from pyquarantine_core.config_file import DEFAULT_PATH
+from pyquarantine_core.errors import ConfigError, PluginError, PyquarantineError
+from pyquarantine_core.printable import printable
+from pyquarantine_core.types import CommandType, Kind
+
+
+class CommandGroup(click.Group):
+    """The core's commands, then the plugins'; a plugin never takes the place of a core command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        own = super().list_commands(ctx)
+        added = _session(ctx).registry.names(Kind.COMMAND)
+        return [*own, *(name for name in added if name not in own)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        registry = _session(ctx).registry
+        if own is not None or cmd_name not in registry.names(Kind.COMMAND):
+            return own
+        declaration = registry.find(Kind.COMMAND, cmd_name)
+        assert isinstance(declaration, CommandType)
+        plugin = registry.provider(Kind.COMMAND, cmd_name)
+        try:
+            return declaration.build()
+        except Exception as error:
+            raise PluginError(
+                f"{plugin.label}: the command {cmd_name!r} cannot be built: {error}"
+            ) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List commands without building those of plugins."""
+        registry = _session(ctx).registry
+        rows = [(name, command.get_short_help_str(60)) for name, command in self.commands.items()]
+        rows += [
+            (one.name, one.summary)
+            for one in registry.all(Kind.COMMAND, CommandType)
+            if one.name not in self.commands
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _session(context: click.Context) -> Session:
+    if context.obj is None:
+        context.obj = Session(context.params.get("path") or DEFAULT_PATH)
+    assert isinstance(context.obj, Session)
+    return context.obj
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_PATH,
+    show_default=True,
+    help="Config file to read.",
+)
+@click.version_option(__version__, "-v", "--version", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context, path: Path) -> None:  # noqa: ARG001 - _session reads it
+    """Look at and manage a pyquarantine installation."""
+    context.call_on_close(_session(context).closing.close)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program; a mistake is one line, with exit status 1, 2 (usage) or 78 (config)."""
+    from pyquarantine_core.cli import commands  # noqa: F401, PLC0415 - they add themselves to `cli`
+
+    try:
+        cli.main(arguments, prog_name="pyquarantine", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.Abort:
+        sys.exit(1)
+    except ConfigError as error:
+        _fail(error, os.EX_CONFIG)
+    except (PyquarantineError, OSError) as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, status: int) -> None:
+    for line in str(error).splitlines():
+        click.echo(f"pyquarantine: {printable(line)}", err=True)
+    sys.exit(status)

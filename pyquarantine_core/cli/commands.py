@@ -1,0 +1,128 @@
+"""The core's own commands: what is installed, and what is configured."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from pyquarantine_core.cli import cli
+from pyquarantine_core.cli.output import print_json, print_table
+from pyquarantine_core.cli.session import Session
+from pyquarantine_core.config import Config
+from pyquarantine_core.engine import Conditions, OnError, Step
+from pyquarantine_core.quarantine import quarantines
+from pyquarantine_core.registry import Plugin
+from pyquarantine_core.schema import merged_schema
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@cli.command()
+@as_json_option
+@click.pass_obj
+def plugins(session: Session, as_json: bool) -> None:
+    """List the installed plugins, what they provide, and why one is not in use."""
+    found = session.registry.plugins
+    if as_json:
+        print_json([_as_data(plugin) for plugin in found])
+        return
+    print_table(
+        ("Plugin", "Version", "Package", "Status", "Provides"),
+        [
+            (
+                plugin.name,
+                plugin.version,
+                plugin.package,
+                plugin.status.value,
+                plugin.cause or _provides(plugin),
+            )
+            for plugin in found
+        ],
+        empty="no plugin is installed; try: pip install pyquarantine-core[all]",
+    )
+
+
+@cli.command()
+@click.pass_obj
+def schema(session: Session) -> None:
+    """Print the JSON Schema of the config file, for editors."""
+    print_json(merged_schema(session.registry))
+
+
+@cli.command()
+@as_json_option
+@click.pass_obj
+def show(session: Session, as_json: bool) -> None:
+    """Show the configuration as it will run, with defaults filled in."""
+    config = session.config
+    if as_json:
+        print_json(dict(config.settings))
+        return
+    click.echo(f"socket: {config.settings.get('socket', '(given on the command line)')}\n")
+    _show_rules(config)
+    _show_quarantines(config)
+
+
+def _show_rules(config: Config) -> None:
+    rows = []
+    for rule in config.rules.rules:
+        rows.append((rule.step.name, "", _conditions(rule.conditions), _traits(rule.step)))
+        rows += [
+            (
+                f"  {action.step.name.removeprefix(rule.step.name + '/')}",
+                action.type.name,
+                _conditions(action.conditions),
+                _traits(action.step),
+            )
+            for action in rule.actions
+        ]
+    print_table(("Rule and actions", "Type", "Conditions", ""), rows)
+
+
+def _show_quarantines(config: Config) -> None:
+    rows = [
+        (
+            one.name,
+            one.holding.storage.name,
+            f"{one.holding.smtp_host} port {one.holding.smtp_port}",
+            one.holding.action or "(go on)",
+        )
+        for one in quarantines(config)
+    ]
+    if rows:
+        print_table(("Quarantine", "Storage", "Released to", "MTA is told"), rows)
+
+
+def _conditions(conditions: Conditions) -> str:
+    return "\n".join(one.type.name for one in conditions.all)
+
+
+def _traits(step: Step) -> str:
+    traits = ["pretend"] if step.pretend else []
+    traits += ["on_error: continue"] if step.on_error is OnError.CONTINUE else []
+    if step.logger.level != logging.INFO:
+        traits.append(f"loglevel: {logging.getLevelName(step.logger.level).lower()}")
+    return ", ".join(traits)
+
+
+def _provides(plugin: Plugin) -> str:
+    return "\n".join(
+        f"{kind.value}: {', '.join(one.name for one in declarations)}"
+        for kind, declarations in plugin.provides.items()
+    )
+
+
+def _as_data(plugin: Plugin) -> dict[str, object]:
+    return {
+        "name": plugin.name,
+        "version": plugin.version,
+        "package": plugin.package,
+        "status": plugin.status.value,
+        "cause": plugin.cause,
+        "provides": {
+            kind.value: [one.name for one in declarations]
+            for kind, declarations in plugin.provides.items()
+        },
+        "observes": plugin.observes,
+    }

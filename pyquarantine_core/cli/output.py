@@ -1,0 +1,46 @@
+"""How commands print: tables for people, JSON for programs, nothing that steers a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from pyquarantine_core.printable import printable
+
+PIPE_WIDTH = 100_000
+"""Columns for output that is no terminal: wide enough that nothing is wrapped."""
+
+
+def print_json(data: object) -> None:
+    """Print JSON in ASCII; whatever a stranger wrote is escaped."""
+    click.echo(json.dumps(data, indent=2))
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "nothing to list"
+) -> None:
+    """Print a table; cells wrap on a terminal and are never cut."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - only tables need rich
+    from rich.console import Console  # noqa: PLC0415 - likewise
+    from rich.table import Table  # noqa: PLC0415 - likewise
+    from rich.text import Text  # noqa: PLC0415 - likewise
+
+    if not rows:
+        click.echo(empty)
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("\n".join(map(printable, cell.splitlines()))) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    console.print(table)
+
+
+def local_time(moment: datetime) -> str:
+    """A time as the admin's clock shows it."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

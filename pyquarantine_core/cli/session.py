@@ -1,0 +1,47 @@
+"""What a command works with: the config file named on the command line, loaded when needed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+
+from pyquarantine_core import config as configuration
+from pyquarantine_core import registry as plugins
+from pyquarantine_core.config import Config
+from pyquarantine_core.config_file import DEFAULT_PATH, read_config_file
+from pyquarantine_core.errors import ConfigError
+from pyquarantine_core.registry import PluginPolicy, Registry
+from pyquarantine_core.types import Component
+
+
+class Session:
+    """One run of the program; a click context's `obj`.
+
+    Attributes:
+        path: the config file.
+        closing: closes what was opened, when the command ends.
+    """
+
+    def __init__(self, path: Path = DEFAULT_PATH) -> None:
+        self.path = path
+        self.closing = ExitStack()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The plugins that the config lets in; all of them when it cannot be read."""
+        try:
+            policy = PluginPolicy.from_config(read_config_file(self.path).data.get("plugins"))
+        except ConfigError:
+            policy = PluginPolicy()
+        return plugins.load(policy)
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration; ConfigError when it cannot be used."""
+        return configuration.build(read_config_file(self.path), self.registry)
+
+    def open(self, component: Component) -> None:
+        """Open a storage or list for the time of the command."""
+        component.open()
+        self.closing.callback(component.close)

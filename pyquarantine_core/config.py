@@ -1,0 +1,280 @@
+"""From a config file to what runs: read, validated against the plugins, resolved and built."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyquarantine_core import registry as plugins
+from pyquarantine_core.config_file import ConfigFile, Keys, format_error, read_config_file
+from pyquarantine_core.engine import (
+    BoundAction,
+    BoundCondition,
+    Conditions,
+    OnError,
+    Rule,
+    Ruleset,
+    Step,
+)
+from pyquarantine_core.errors import ConfigError, PyquarantineError
+from pyquarantine_core.registry import PluginPolicy, Registry
+from pyquarantine_core.schema import STORAGE_KEYS, global_keys, with_defaults
+from pyquarantine_core.types import (
+    ActionType,
+    Component,
+    ConditionType,
+    HoldsMail,
+    Kind,
+    ListType,
+    MailList,
+    Network,
+    Notification,
+    NotificationType,
+    StorageHandle,
+    StorageType,
+)
+from pyquarantine_core.validation import validate
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration ready to run.
+
+    Attributes:
+        file: where it came from.
+        settings: the global keys, defaults filled in.
+        registry: the plugins it was built with.
+        storages: by name; likewise `notifications` and `lists`.
+        rules: what messages go through.
+    """
+
+    file: ConfigFile
+    settings: Mapping[str, Any]
+    registry: Registry
+    storages: Mapping[str, StorageHandle]
+    notifications: Mapping[str, Notification]
+    lists: Mapping[str, MailList]
+    rules: Ruleset
+
+    def components(self) -> Iterator[Component]:
+        """Everything to open in a worker and to close when it ends."""
+        yield from (handle.storage for handle in self.storages.values())
+        yield from self.notifications.values()
+        yield from self.lists.values()
+        yield from self.rules.components()
+
+
+def load(path: Path, *, debug: bool = False) -> Config:
+    """Read a config file, load the plugins it lets in, check and build everything.
+
+    Raises:
+        ConfigError: what is wrong, one line per mistake.
+    """
+    file = read_config_file(path)
+    registry = plugins.load(PluginPolicy.from_config(file.data.get("plugins")))
+    return build(file, registry, debug=debug)
+
+
+def build(file: ConfigFile, registry: Registry, *, debug: bool = False) -> Config:
+    """Check a config against these plugins and build it.
+
+    Args:
+        file: what was read.
+        registry: the plugins.
+        debug: log everything, whatever `loglevel` says.
+    """
+    validate(file, registry)
+    return _Builder(file, registry, debug).build()
+
+
+@dataclass(frozen=True, slots=True)
+class _Inherited:
+    """What rules hand down to their actions."""
+
+    level: int
+    pretend: bool
+    on_error: OnError
+
+
+@dataclass(slots=True)
+class _Services:
+    """What one `build` sees of the rest (`types.Services`)."""
+
+    name: str
+    local_networks: tuple[Network, ...]
+    storages: Mapping[str, StorageHandle]
+    notifications: Mapping[str, Notification]
+    lists: Mapping[str, MailList]
+
+    def storage(self, name: str) -> StorageHandle:
+        return _named(self.storages, "storages", name)
+
+    def notification(self, name: str) -> Notification:
+        return _named(self.notifications, "notifications", name)
+
+    def mail_list(self, name: str) -> MailList:
+        return _named(self.lists, "lists", name)
+
+
+def _named(entries: Mapping[str, T], section: str, name: str) -> T:
+    try:
+        return entries[name]
+    except KeyError:
+        raise ConfigError(f"{name!r} is not in '{section}'") from None
+
+
+class _Builder:
+    def __init__(self, file: ConfigFile, registry: Registry, debug: bool) -> None:
+        self.file = file
+        self.registry = registry
+        self.debug = debug
+        self.settings = with_defaults({"properties": global_keys()}, file.data)
+        self.local_networks = tuple(
+            ip_network(text, strict=False) for text in self.settings["local_addrs"]
+        )
+        self.storages: dict[str, StorageHandle] = {}
+        self.notifications: dict[str, Notification] = {}
+        self.lists: dict[str, MailList] = {}
+
+    def build(self) -> Config:
+        for name, options in self.settings["storages"].items():
+            self.storages[name] = self._storage(name, options)
+        for name, options in self.settings["notifications"].items():
+            notification = self._typed(Kind.NOTIFICATION, NotificationType, name, options)
+            self.notifications[name] = notification
+        for name, options in self.settings["lists"].items():
+            self.lists[name] = self._typed(Kind.LIST, ListType, name, options)
+        inherited = _Inherited(
+            self._level(self.settings["loglevel"]), self.settings["pretend"], OnError.TEMPFAIL
+        )
+        rules = tuple(
+            self._rule(rule, ("rules", index), inherited)
+            for index, rule in enumerate(self.settings["rules"])
+        )
+        self._refuse_equal_holders(rules)
+        return Config(
+            self.file,
+            self.settings,
+            self.registry,
+            self.storages,
+            self.notifications,
+            self.lists,
+            Ruleset(rules),
+        )
+
+    def _storage(self, name: str, options: Mapping[str, Any]) -> StorageHandle:
+        common = with_defaults({"properties": STORAGE_KEYS}, options)
+        return StorageHandle(
+            name=name,
+            storage=self._typed(Kind.STORAGE, StorageType, name, options, STORAGE_KEYS),
+            original=common["original"],
+            metadata=common.get("metadata"),
+            metavar=common.get("metavar"),
+        )
+
+    def _typed(
+        self,
+        kind: Kind,
+        declared_as: type[Any],
+        name: str,
+        options: Mapping[str, Any],
+        common: Mapping[str, Any] | None = None,
+    ) -> Any:
+        declaration = self._declaration(kind, declared_as, options["type"])
+        own = {key: value for key, value in options.items() if key not in {"type", *(common or {})}}
+        return self._call(
+            (kind.value, name), declaration.build, with_defaults(declaration.schema, own), name
+        )
+
+    def _rule(self, rule: Mapping[str, Any], keys: Keys, inherited: _Inherited) -> Rule:
+        passed_on = self._inherit(rule, inherited)
+        name = rule["name"]
+        return Rule(
+            self._step(name, keys, passed_on),
+            self._conditions(rule.get("conditions", {}), (*keys, "conditions"), name),
+            tuple(
+                self._action(action, (*keys, "actions", index), name, passed_on)
+                for index, action in enumerate(rule["actions"])
+            ),
+        )
+
+    def _action(
+        self, action: Mapping[str, Any], keys: Keys, rule: str, inherited: _Inherited
+    ) -> BoundAction:
+        name = f"{rule}/{action['name']}"
+        declaration = self._declaration(Kind.ACTION, ActionType, action["type"])
+        return BoundAction(
+            self._step(name, keys, self._inherit(action, inherited)),
+            self._conditions(action.get("conditions", {}), (*keys, "conditions"), name),
+            declaration,
+            self._call(
+                (*keys, "options"),
+                declaration.build,
+                with_defaults(declaration.schema, action["options"]),
+                name,
+            ),
+            self.registry.provider(Kind.ACTION, declaration.name).label,
+        )
+
+    def _conditions(self, conditions: Mapping[str, Any], keys: Keys, name: str) -> Conditions:
+        bound = []
+        for key, value in conditions.items():
+            if key in plugins.RESERVED_CONDITIONS:
+                continue
+            declaration = self._declaration(Kind.CONDITION, ConditionType, key)
+            condition = self._call((*keys, key), declaration.build, value, name)
+            plugin = self.registry.provider(Kind.CONDITION, key).label
+            bound.append(BoundCondition(declaration, condition, plugin))
+        bound.sort(key=lambda one: one.type.decided_at)
+        return Conditions(tuple(bound), conditions.get("metavar"))
+
+    def _declaration(self, kind: Kind, declared_as: type[T], name: str) -> T:
+        found = self.registry.find(kind, name)
+        assert isinstance(found, declared_as)
+        return found
+
+    def _call(self, keys: Keys, make: Callable[[Any, Any], T], value: object, name: str) -> T:
+        services = _Services(
+            name, self.local_networks, self.storages, self.notifications, self.lists
+        )
+        try:
+            return make(value, services)
+        except (PyquarantineError, OSError) as error:
+            raise ConfigError(format_error(self.file, keys, str(error))) from error
+        except Exception as error:
+            text = f"cannot be built: {type(error).__name__}: {error}"
+            raise ConfigError(format_error(self.file, keys, text)) from error
+
+    def _inherit(self, keys: Mapping[str, Any], inherited: _Inherited) -> _Inherited:
+        return _Inherited(
+            self._level(keys["loglevel"]) if "loglevel" in keys else inherited.level,
+            keys.get("pretend", inherited.pretend),
+            OnError(keys.get("on_error", inherited.on_error)),
+        )
+
+    def _level(self, name: str) -> int:
+        return logging.DEBUG if self.debug else logging.getLevelNamesMapping()[name.upper()]
+
+    def _step(self, name: str, keys: Keys, inherited: _Inherited) -> Step:
+        place = "-".join(str(key) for key in keys if isinstance(key, int))
+        logger = logging.getLogger(f"pyquarantine_core.rules.{place}")
+        logger.setLevel(inherited.level)
+        return Step(name, logger, inherited.pretend, inherited.on_error)
+
+    def _refuse_equal_holders(self, rules: tuple[Rule, ...]) -> None:
+        seen: set[str] = set()
+        for rule_index, rule in enumerate(rules):
+            for index, action in enumerate(rule.actions):
+                if not isinstance(action.action, HoldsMail):
+                    continue
+                if action.step.name in seen:
+                    keys: Keys = ("rules", rule_index, "actions", index, "name")
+                    text = f"another action that holds mail is named {action.step.name!r} too"
+                    raise ConfigError(format_error(self.file, keys, text))
+                seen.add(action.step.name)

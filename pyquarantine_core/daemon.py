@@ -1,0 +1,162 @@
+"""The supervisor: owns the listening socket and runs a generation on it. It imports no plugin."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from pyquarantine_core import __version__
+from pyquarantine_core.config_file import (
+    DEFAULT_PATH,
+    ConfigFile,
+    format_error,
+    read_config_file,
+)
+from pyquarantine_core.errors import ConfigError
+from pyquarantine_core.log import set_up_logging
+from pyquarantine_core.sockets import Address, Listener, listen
+
+logger = logging.getLogger(__name__)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_PATH,
+    show_default=True,
+    help="Config file to read.",
+)
+@click.option(
+    "-s", "--socket", "address", help="Where the MTA connects, instead of the config's `socket`."
+)
+@click.option("-d", "--debug", is_flag=True, help="Log everything, to standard error.")
+@click.option("-t", "--test", is_flag=True, help="Check the config and exit.")
+@click.version_option(__version__, "-v", "--version", message="%(prog)s %(version)s")
+def main(path: Path, address: str | None, debug: bool, test: bool) -> None:
+    """Filter mail for Postfix or sendmail, in the foreground, until SIGTERM."""
+    try:
+        if test:
+            _test(path, address)
+            click.echo("Configuration OK")
+            return
+        set_up_logging(debug=debug)
+        file = read_config_file(path)
+        listener = _listen(file, address)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(os.EX_CONFIG)
+    sys.exit(Supervisor(path, listener, debug=debug).run())
+
+
+class Supervisor:
+    """Runs a generation and passes SIGTERM on to it."""
+
+    def __init__(self, config: Path, listener: Listener, *, debug: bool) -> None:
+        self._config = config
+        self._listener = listener
+        self._debug = debug
+        self._stopping = False
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, self._woke)
+
+    def run(self) -> int:
+        """Run until SIGTERM or until the generation ends; returns its exit status.
+
+        The generation holds the reading end of a pipe whose writing end stays here: however
+        the supervisor dies, the generation sees the end of the pipe and stops.
+        """
+        alive, held = os.pipe()
+        ready, report = os.pipe()
+        generation = subprocess.Popen(
+            [
+                sys.executable,
+                *("-m", "pyquarantine_core.worker", "--config", str(self._config)),
+                *("--listener", str(self._listener.fileno())),
+                *("--supervisor", str(alive), "--ready", str(report)),
+                *(["--debug"] if self._debug else []),
+            ],
+            pass_fds=(self._listener.fileno(), alive, report),
+        )
+        os.close(alive)
+        os.close(report)
+        watched = [self._woken, ready]
+        while generation.poll() is None:
+            readable, _, _ = select.select(watched, [], [])
+            if ready in readable:
+                watched.remove(ready)
+                if os.read(ready, 1):
+                    logger.info("listening at %s", self._listener)
+            if self._woken in readable:
+                os.read(self._woken, 1024)
+            if self._stopping:
+                break
+        if self._stopping:
+            logger.info("stopping")
+        self._listener.close()
+        generation.terminate()
+        status = generation.wait()
+        os.close(held)
+        return status if status >= 0 else 1
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+        self._woke()
+
+    def _woke(self, *_: object) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._wake, b".")
+
+
+def _test(path: Path, address: str | None) -> None:
+    from pyquarantine_core import config  # noqa: PLC0415 - loads plugins, which a supervisor never does
+
+    loaded = config.load(path)
+    _address(loaded.file, address)
+
+
+def _listen(file: ConfigFile, override: str | None) -> Listener:
+    address = _address(file, override)
+    mode, group = file.data.get("socket_mode"), file.data.get("socket_group")
+    try:
+        return listen(
+            address,
+            mode=int(mode, 8) if isinstance(mode, str) else None,
+            group=group if isinstance(group, str) else None,
+        )
+    except ValueError:
+        raise ConfigError(
+            format_error(file, ("socket_mode",), f"{mode!r} is not an octal mode such as '0660'")
+        ) from None
+
+
+def _address(file: ConfigFile, override: str | None) -> Address:
+    if override is not None:
+        return Address.parse(override)
+    text = file.data.get("socket")
+    if text is None:
+        raise ConfigError(
+            format_error(file, (), "'socket' is missing; set it here or with --socket")
+        )
+    try:
+        return Address.parse(str(text))
+    except ConfigError as error:
+        raise ConfigError(format_error(file, ("socket",), str(error))) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The errors this package raises on purpose; each message is one line a person can act on."""
+
+from __future__ import annotations
+
+
+class PyquarantineError(Exception):
+    """Something an admin or a user can mend; commands print it as one line and exit 1."""
+
+
+class ConfigError(PyquarantineError):
+    """The configuration cannot be used; daemon and commands exit 78 (EX_CONFIG, sysexits.h)."""
+
+
+class PatternError(ConfigError):
+    """A regular expression of the configuration is wrong or would be read in two ways."""
+
+
+class PatternTimeoutError(PyquarantineError):
+    """A regular expression took longer on this text than it may."""
+
+
+class PluginError(PyquarantineError):
+    """A plugin is missing, failed to load, or claims a name that is taken."""
+
+
+class StorageError(PyquarantineError):
+    """A storage could not do what it was asked; what it holds is unchanged."""
+
+
+class EntryNotFoundError(StorageError):
+    """The storage holds no entry with this ID."""
+
+
+class ReleaseError(PyquarantineError):
+    """Held mail could not be sent on; the entry keeps every recipient that did not get it."""

@@ -1,0 +1,274 @@
+"""The message under way: what the MTA has told of it, and what the rules have changed so far."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from pyquarantine_core.address import Recipient, same_address
+from pyquarantine_core.body import Body
+from pyquarantine_core.errors import PluginError
+from pyquarantine_core.header_text import decode_value, encode_value
+from pyquarantine_core.types import Stage
+
+if TYPE_CHECKING:
+    from pyquarantine_core.types import Effect
+
+logger = logging.getLogger(__name__)
+
+_LINE_BREAK = re.compile(rb"\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who handed the message to the MTA.
+
+    Attributes:
+        name: its host name, or what the MTA says instead.
+        address: None for a local submission, which has none.
+    """
+
+    name: str = ""
+    address: IPv4Address | IPv6Address | None = None
+
+    @classmethod
+    def from_text(cls, name: str, address: str | None) -> Client:
+        """From an address in text; IPv4-mapped IPv6 becomes IPv4."""
+        if not address:
+            return cls(name)
+        parsed = ip_address(address.partition("%")[0])
+        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
+            return cls(name, parsed.ipv4_mapped)
+        return cls(name, parsed)
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """One header field; two equal ones are still two.
+
+    Attributes:
+        name: as spelt in the message.
+        raw: all bytes after the colon, folds as LF and white space, without the last line break.
+        origin: its place among the headers as received, from 0; None when it was added.
+    """
+
+    name: str
+    raw: bytes
+    origin: int | None = None
+
+    @cached_property
+    def value(self) -> str:
+        """Decoded (RFC 2047) and unfolded."""
+        return decode_value(self.raw)
+
+    @cached_property
+    def text(self) -> str:
+        """`Name: value`, which the patterns of `headers` search."""
+        return f"{self.name}: {self.value}"
+
+    @property
+    def line(self) -> bytes:
+        """As it stands in a stored message, line breaks as CRLF."""
+        name = self.name.encode("utf-8", "surrogateescape")
+        return b"%b:%b\r\n" % (name, _LINE_BREAK.sub(b"\r\n", self.raw))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state of a message to go back to."""
+
+    recipients: tuple[Recipient, ...]
+    headers: tuple[Header, ...]
+    body: Body
+    variables: dict[str, str]
+    effects: int
+
+
+class Message:
+    """A message under way. Conditions and actions get it; changes are recorded, not sent.
+
+    Attributes:
+        client: who handed it in.
+        sender: envelope sender as a bare address; `""` is the null sender.
+        smtputf8: whether it came with SMTPUTF8 (RFC 6531).
+        queue_id: the MTA's name for it; empty until DATA.
+        variables: the metavariables set so far.
+        log: logs with the queue ID, the rule and the action.
+    """
+
+    def __init__(self, client: Client | None = None, sender: str = "") -> None:
+        self.client = client or Client()
+        self.sender = sender
+        self.smtputf8 = False
+        self.queue_id = ""
+        self.variables: dict[str, str] = {}
+        self.log: logging.Logger | logging.LoggerAdapter[logging.Logger] = logger
+        self.visible = Stage.BODY
+        self.pretending = False
+        self.effects: list[Effect] = []
+        self.received_recipients: list[Recipient] = []
+        self.received_headers: list[Header] = []
+        self.received_body = Body()
+        self._recipients: tuple[Recipient, ...] | None = None
+        self._headers: tuple[Header, ...] | None = None
+        self._body = self.received_body
+
+    # -- as the MTA tells of it --------------------------------------------------------------
+
+    def receive_recipient(self, recipient: Recipient) -> None:
+        """Take a recipient of the envelope."""
+        self.received_recipients.append(recipient)
+        self._recipients = None
+
+    def receive_header(self, name: str, raw: bytes) -> None:
+        """Take a header field; `raw` starts right after the colon."""
+        self.received_headers.append(Header(name, raw, len(self.received_headers)))
+        self._headers = None
+
+    # -- to read -----------------------------------------------------------------------------
+
+    @property
+    def recipients(self) -> tuple[Recipient, ...]:
+        """The envelope as it is now, in the order received."""
+        if self._recipients is None:
+            self._recipients = tuple(self.received_recipients)
+        return self._recipients
+
+    @property
+    def removed_recipients(self) -> tuple[Recipient, ...]:
+        """Those taken out of the envelope so far."""
+        kept = set(map(id, self.recipients))
+        return tuple(one for one in self.received_recipients if id(one) not in kept)
+
+    @property
+    def headers(self) -> tuple[Header, ...]:
+        """The headers as they are now, in order."""
+        self._must_see(Stage.HEADERS, "the headers")
+        return self._current_headers
+
+    @property
+    def body(self) -> Body:
+        """The body as it is now."""
+        self._must_see(Stage.BODY, "the body")
+        return self._body
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The bare addresses of the recipients."""
+        return tuple(recipient.address for recipient in self.recipients)
+
+    @property
+    def subject(self) -> str:
+        """The decoded subject; empty when there is none."""
+        return next((one.value for one in self.headers if one.name.lower() == "subject"), "")
+
+    def chunks(self, *, original: bool = False) -> Iterator[bytes]:
+        """The message's bytes, lines in CRLF: as received, or as it is now."""
+        headers = self.received_headers if original else self._current_headers
+        yield b"".join(header.line for header in headers) + b"\r\n"
+        yield from (self.received_body if original else self._body).chunks()
+
+    # -- to change ---------------------------------------------------------------------------
+
+    def add_header(self, name: str, text: str) -> None:
+        """Put a header after all others. The text is encoded once, here."""
+        self._headers = (*self._current_headers, Header(name, encode_value(name, text)))
+
+    def edit_headers(self, edits: Sequence[tuple[Header, str | None]]) -> None:
+        """Give headers of `headers` a new text, or delete them (None)."""
+        changed = {
+            header: None
+            if text is None
+            else Header(header.name, encode_value(header.name, text), header.origin)
+            for header, text in edits
+        }
+        self._headers = tuple(
+            kept for one in self._current_headers if (kept := changed.get(one, one)) is not None
+        )
+
+    def replace_body(self, body: Body) -> None:
+        """Put another body in the place of the present one."""
+        self._body = body
+
+    def remove_recipients(self, addresses: Iterable[str]) -> None:
+        """Take recipients out of the envelope; letter case is ignored."""
+        gone = {address.casefold() for address in addresses}
+        self._recipients = tuple(
+            one for one in self.recipients if one.address.casefold() not in gone
+        )
+
+    def stage(self, effect: Effect) -> bool:
+        """Prepare an effect and keep it to be committed before the answer.
+
+        Returns:
+            Whether it was prepared; False when the action is only pretended.
+        """
+        self.effects.append(effect)
+        if self.pretending:
+            return False
+        effect.prepare()
+        return True
+
+    def has_recipient(self, address: str) -> bool:
+        """Whether the envelope names this bare address now."""
+        return any(same_address(one.address, address) for one in self.recipients)
+
+    # -- for the engine and the adapter ------------------------------------------------------
+
+    @property
+    def current_headers(self) -> tuple[Header, ...]:
+        """The headers as they are now, whatever is visible to plugins."""
+        return self._current_headers
+
+    @property
+    def current_body(self) -> Body:
+        """The body as it is now, whatever is visible to plugins."""
+        return self._body
+
+    def snapshot(self) -> Snapshot:
+        """The state to come back to."""
+        return Snapshot(
+            self.recipients,
+            self._current_headers,
+            self._body,
+            dict(self.variables),
+            len(self.effects),
+        )
+
+    def roll_back(self, to: Snapshot) -> None:
+        """Be as at the snapshot; effects staged since are undone, the last one first."""
+        self.undo_effects(to.effects)
+        self._recipients = to.recipients
+        self._headers = to.headers
+        self._body = to.body
+        self.variables = dict(to.variables)
+
+    def undo_effects(self, first: int = 0) -> None:
+        """Undo the effects from the given one on; one that cannot be undone is logged."""
+        for effect in reversed(self.effects[first:]):
+            try:
+                effect.undo()
+            except Exception:
+                self.log.exception("could not undo: %s", effect.describe())
+        del self.effects[first:]
+
+    def close(self) -> None:
+        """Drop what it holds; effects not committed must have been undone."""
+        self.received_body.close()
+        if self._body is not self.received_body:
+            self._body.close()
+
+    @property
+    def _current_headers(self) -> tuple[Header, ...]:
+        if self._headers is None:
+            self._headers = tuple(self.received_headers)
+        return self._headers
+
+    def _must_see(self, stage: Stage, part: str) -> None:
+        if self.visible < stage:
+            raise PluginError(f"{part} can be read only by what declares Stage.{stage.name}")

@@ -1,0 +1,232 @@
+r"""Compiles and runs the config's regular expressions, in bounded time.
+
+Patterns are written in the syntax of Python's `re`, as its manual describes it. They run on the
+`regex` package, which can stop a match that takes too long and lets other threads run meanwhile.
+What the two would read in different ways is refused when the config is loaded, so a pattern means
+what the manual says.
+
+Where Unicode is concerned `regex` follows the standard more closely, and so do matches: `\w`
+includes combining marks, `\s` leaves out U+001C to U+001F, and a dotless or dotted Turkish I
+ignores its case only among its own kind. `\B` matches in empty text, as in Python 3.14.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass, field
+
+import regex
+
+from pyquarantine_core.errors import PatternError, PatternTimeoutError
+
+DEFAULT_TIME_LIMIT = 1.0
+"""Seconds that one search, match or substitution may take."""
+
+MAX_SIZE = 100_000
+"""Characters that a pattern may have once `a{3}` is written as `aaa`, as `regex` does."""
+
+_SYNTAX = r"""
+    (?P<number>\\[0-9]{1,3})
+  | (?P<escape>\\N\{[^}]*\}|\\.)
+  | (?P<set>\[\^?\]?(?:[^]\\]|\\.)*+\])
+  | (?P<comment>\(\?\#[^)]*\))
+  | (?P<flags>\(\?[a-zA-Z]*(?:-[a-zA-Z]+)?[:)])
+  | (?P<lookbehind>\(\?<[=!])
+  | (?P<condition>\(\?\()
+  | (?P<reference>\(\?P=[^)]*\))
+  | (?P<group>\(\?[=!>])
+  | (?P<capture>\()
+  | (?P<close>\))
+  | (?P<repeat>\{(?:[0-9]+(?:,[0-9]*)?|,[0-9]*)\})
+  | (?P<brace>\{)
+"""
+_PLAIN = re.compile(_SYNTAX + r"| .", re.VERBOSE | re.DOTALL)
+_SPACED = re.compile(
+    _SYNTAX + r"| (?P<remark>\#[^\n]*) | (?P<space>\s+) | .", re.VERBOSE | re.DOTALL
+)
+_POSIX_CLASS = re.compile(r"\\.|(?P<name>\[:[^]\\]*:\])", re.DOTALL)
+_SCOPED_CASE = re.compile(r"\(\?[a-z-]*i[a-z-]*:")
+_COST = r"""(?:[deis](?:<=?[0-9]+)?
+  | [0-9]+<=?[deis]<=?[0-9]+
+  | [0-9]*[dis](?:\+[0-9]*[dis])*<=?[0-9]+)"""
+_FUZZY = re.compile(rf"\{{{_COST}(?:,{_COST})*+(?::[^}}]*)?\}}", re.VERBOSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled pattern; safe to share between threads.
+
+    Its methods raise PatternTimeoutError when they take longer than `time_limit` seconds.
+    """
+
+    source: str
+    time_limit: float
+    _compiled: regex.Pattern[str] = field(repr=False)
+
+    def search(self, text: str) -> regex.Match[str] | None:
+        """The first match anywhere in `text`."""
+        try:
+            return self._compiled.search(text, timeout=self.time_limit)
+        except TimeoutError:
+            raise self._timeout(text) from None
+
+    def match(self, text: str) -> regex.Match[str] | None:
+        """The match that begins where `text` begins."""
+        try:
+            return self._compiled.match(text, timeout=self.time_limit)
+        except TimeoutError:
+            raise self._timeout(text) from None
+
+    def sub(self, template: str, text: str) -> str:
+        """`text` with every match replaced; `check_template` tells whether `template` will do."""
+        try:
+            return self._compiled.sub(template, text, timeout=self.time_limit)
+        except TimeoutError:
+            raise self._timeout(text) from None
+
+    def named_groups(self, match: regex.Match[str]) -> dict[str, str]:
+        """What the named groups matched; without those that took no part."""
+        return {name: value for name, value in match.groupdict().items() if value is not None}
+
+    def _timeout(self, text: str) -> PatternTimeoutError:
+        return PatternTimeoutError(
+            f"pattern {self.source!r} took longer than {self.time_limit:g} s"
+            f" on a text of {len(text)} characters"
+        )
+
+
+def compile_pattern(
+    pattern: str,
+    *,
+    ignore_case: bool = True,
+    multiline: bool = False,
+    dotall: bool = False,
+    time_limit: float = DEFAULT_TIME_LIMIT,
+) -> Pattern:
+    """Compile a pattern of the config.
+
+    Args:
+        pattern: In the syntax of `re`.
+        ignore_case: As `re.IGNORECASE`.
+        multiline: As `re.MULTILINE`.
+        dotall: As `re.DOTALL`.
+        time_limit: Seconds that one run of the pattern may take.
+
+    Raises:
+        PatternError: `re` finds it wrong or doubtful, or `regex` would read it otherwise.
+    """
+    flags = (
+        (re.IGNORECASE if ignore_case else 0)
+        | (re.MULTILINE if multiline else 0)
+        | (re.DOTALL if dotall else 0)
+    )
+    re.purge()  # a pattern that is cached warns no more
+    try:
+        with warnings.catch_warnings(record=True) as doubts:
+            warnings.simplefilter("always")
+            verbose = bool(re.compile(pattern, flags).flags & re.VERBOSE)
+        translated = _translate(pattern, verbose=verbose)
+        if doubts:
+            raise PatternError(f"{doubts[0].message} in {pattern!r}; put \\ before a literal")
+        compiled = regex.compile(translated, flags | regex.VERSION0)
+    except RecursionError:
+        raise PatternError(f"groups are nested too deeply in {_shorten(pattern)!r}") from None
+    except (re.error, regex.error, ValueError, TypeError, OverflowError) as error:
+        raise PatternError(f"{error} in {pattern!r}") from None
+    return Pattern(pattern, time_limit, compiled)
+
+
+def check_template(pattern: Pattern, template: str) -> None:
+    r"""Find out whether `Pattern.sub` can use a template such as `\g<subject>`.
+
+    Raises:
+        PatternError: It names a group that the pattern lacks, or an escape that `re` refuses or
+            expands otherwise than `regex`.
+    """
+    # A stand-in with the same groups, each matching one character of its own.
+    compiled = pattern._compiled
+    names = {number: f"?P<{name}>" for name, number in compiled.groupindex.items()}
+    groups = [f"({names.get(number, '')}.)" for number in range(1, compiled.groups + 1)]
+    stand_in = "." + "".join(groups)
+    text = "".join(chr(0xF0000 + number) for number in range(compiled.groups + 1))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            expected = re.sub(stand_in, template, text)
+        same = regex.sub(stand_in, template, text, flags=regex.VERSION0) == expected
+    except (re.error, regex.error, IndexError, ValueError, Warning) as error:
+        raise PatternError(f"{error} in template {template!r}") from None
+    if not same:
+        raise PatternError(f"an escape can be read in two ways in template {template!r}")
+
+
+def _translate(pattern: str, *, verbose: bool) -> str:
+    """The pattern, valid for `re`, such that `regex` reads it in the same way.
+
+    Raises:
+        PatternError: There is no such spelling, or it is likely that something else was meant.
+    """
+    parts: list[str] = []
+    groups: list[str] = []
+    sizes = [0]  # of the whole, then of each group that is open, once repeats are written out
+    size = 0  # of the last item, the one that a repeat is about
+    previous = ""
+    for token in (_SPACED if verbose else _PLAIN).finditer(pattern):
+        kind, text = token.lastgroup or "character", token[0]
+        objection = _objection(kind, text)
+        if kind == "brace":
+            if _FUZZY.match(pattern, token.start()):
+                objection = "fuzzy matching is not supported; write \\{ for a literal brace"
+            text = "\\{"
+        elif kind == "capture" and "lookbehind" in groups:
+            objection = "a group inside a lookbehind; write (?:...) there"
+        elif kind in ("space", "remark") and previous == "number":
+            objection = "space after a backslash and digits; write (?:) between them"
+        if kind in ("capture", "lookbehind", "group") or text.endswith(":"):
+            groups.append(kind)
+            sizes.append(0)
+        elif kind == "close":
+            groups.pop()
+            size = sizes.pop()
+            sizes[-1] += size
+        elif kind == "repeat":
+            sizes[-1] += size * (int(text[1:-1].split(",")[0] or 0) - 1)
+            if sizes[-1] > MAX_SIZE:
+                objection = f"repeats make the pattern longer than {MAX_SIZE} characters"
+        elif kind not in ("space", "remark", "comment"):
+            size = 1
+            sizes[-1] += size
+        if objection:
+            raise PatternError(f"{objection} at position {token.start()} in {pattern!r}")
+        parts.append(text)
+        previous = kind
+    if any(_SCOPED_CASE.match(part) for part in parts) and any(
+        part.startswith("[^") for part in parts
+    ):
+        raise PatternError(
+            f"(?i:...) or (?-i:...) beside a negated set [^...] in {pattern!r};"
+            " set the case for the whole pattern"
+        )
+    return "".join(parts)
+
+
+def _objection(kind: str, text: str) -> str | None:
+    """Why a token is refused wherever it stands."""
+    if kind == "set":
+        for item in _POSIX_CLASS.finditer(text, 1):
+            if item["name"]:
+                return f"write a range such as a-z, or \\w, \\d, \\s, for {item['name']}"
+    elif kind == "condition":
+        return "conditional groups are not supported; write alternatives a|b"
+    elif kind == "flags" and text.endswith(":") and set(text) & set("aux"):
+        return "flags a, u and x only work for the whole pattern; begin it with (?a) or (?x)"
+    elif kind in ("comment", "remark") and "\\" in text:
+        return "a backslash in a comment"
+    elif kind == "space" and set(text) - set(" \t\n\r\v\f"):
+        return "white space other than blank, tab and line ends; write \\ before it"
+    return None
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,0 +1,227 @@
+"""What can be done with held mail. Commands print it; a web page could serve it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pyquarantine_core.address import same_address
+from pyquarantine_core.errors import EntryNotFoundError, PyquarantineError, ReleaseError
+from pyquarantine_core.submission import submit
+from pyquarantine_core.types import HoldsMail
+
+if TYPE_CHECKING:
+    from pyquarantine_core.config import Config
+    from pyquarantine_core.types import Entry, Holding
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which entries to find; each filter that is not empty must match.
+
+    Attributes:
+        senders: envelope senders, one of them; `*` stands for anything, case is ignored.
+        recipients: likewise; one of the entry's recipients must match one of these.
+        older_than: days since it was stored.
+    """
+
+    senders: Sequence[str] = ()
+    recipients: Sequence[str] = ()
+    older_than: float | None = None
+
+    def matches(self, entry: Entry) -> bool:
+        """Whether an entry is meant; an unknown envelope matches no address."""
+        if self.older_than is not None:
+            limit = datetime.now(UTC) - timedelta(days=self.older_than)
+            if entry.stored_at > limit:
+                return False
+        if self.senders and (entry.sender is None or not _any_like([entry.sender], self.senders)):
+            return False
+        return not self.recipients or _any_like(entry.recipients or (), self.recipients)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What became of a release.
+
+    Attributes:
+        sent: recipients that the server took the message for.
+        refused: the others, each with the server's reply; they stay on the entry.
+        kept: whether the entry is still there.
+    """
+
+    sent: tuple[str, ...]
+    refused: Mapping[str, str]
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """The mail that one action holds.
+
+    Attributes:
+        name: `RULE/ACTION`.
+        holding: where it is, and how it is released.
+        neighbours: names of other quarantines in the same storage; their entries are not ours.
+    """
+
+    name: str
+    holding: Holding
+    neighbours: frozenset[str] = frozenset()
+
+    def find(self, query: Query | None = None) -> Iterator[Entry]:
+        """The entries that match, oldest first."""
+        wanted = query or Query()
+        for entry in self.holding.storage.storage.entries():
+            if entry.quarantine not in self.neighbours and wanted.matches(entry):
+                yield entry
+
+    def get(self, entry_id: str) -> Entry:
+        """One entry.
+
+        Raises:
+            EntryNotFoundError: the ID is not a plain entry of this quarantine.
+        """
+        return self._own(self.holding.storage.storage.get(entry_id))
+
+    def open_message(self, entry_id: str) -> BinaryIO:
+        """The stored bytes of an entry."""
+        self.get(entry_id)
+        return self.holding.storage.storage.open_message(entry_id)
+
+    def metadata(self, entry_id: str) -> Mapping[str, Any]:
+        """The metadata of an entry as stored."""
+        self.get(entry_id)
+        return self.holding.storage.storage.metadata(entry_id)
+
+    def release(
+        self, entry_id: str, recipients: Sequence[str] | None, *, sender: str | None = None
+    ) -> Released:
+        """Send the stored bytes to recipients of the entry, and take those off it.
+
+        Args:
+            entry_id: which entry.
+            recipients: to whom; None for all of the entry.
+            sender: envelope sender; None for the original one.
+
+        Raises:
+            EntryNotFoundError: there is no such entry.
+            ReleaseError: nobody got it; the entry is as it was.
+        """
+        with self.holding.storage.storage.claim(entry_id) as claim:
+            entry = self._own(claim.entry)
+            wanted = _on_entry(entry, recipients)
+            refused = self._submit(entry, sender, wanted, claim.read())
+            sent = tuple(one for one in wanted if one not in refused)
+            if entry.recipients is None:
+                return Released(sent, refused, kept=True)
+            left = tuple(one for one in entry.recipients if one not in sent)
+            claim.keep_only(left)
+            return Released(sent, refused, kept=bool(left))
+
+    def copy(
+        self, entry_id: str, recipients: Sequence[str], *, sender: str | None = None
+    ) -> Released:
+        """Send the stored bytes to anybody; the entry stays as it is."""
+        entry = self.get(entry_id)
+        with self.open_message(entry_id) as stored:
+            refused = self._submit(entry, sender, recipients, stored.read())
+        return Released(tuple(one for one in recipients if one not in refused), refused, kept=True)
+
+    def delete(self, entry_id: str, recipients: Sequence[str] | None) -> bool:
+        """Take recipients off an entry (None: all); returns whether the entry is still there."""
+        with self.holding.storage.storage.claim(entry_id) as claim:
+            entry = self._own(claim.entry)
+            if recipients is None:
+                claim.delete()
+                return False
+            gone = _on_entry(entry, recipients)
+            left = tuple(one for one in entry.recipients or () if one not in gone)
+            claim.keep_only(left)
+            return bool(left)
+
+    def _own(self, entry: Entry) -> Entry:
+        if entry.quarantine in self.neighbours:
+            raise EntryNotFoundError(f"{entry.id} is held by {entry.quarantine}, not {self.name}")
+        return entry
+
+    def _submit(
+        self, entry: Entry, sender: str | None, recipients: Sequence[str], content: bytes
+    ) -> Mapping[str, str]:
+        envelope_from = entry.sender if sender is None else sender
+        if envelope_from is None:
+            raise ReleaseError(f"the sender of {entry.id} is not known; name one (--from)")
+        if not recipients:
+            raise ReleaseError(f"{entry.id} has no recipient; name one (-t)")
+        server = (self.holding.smtp_host, self.holding.smtp_port)
+        return submit(server, envelope_from, recipients, content, smtputf8=entry.smtputf8)
+
+
+def quarantines(config: Config) -> list[Quarantine]:
+    """All quarantines of a config, in its order."""
+    holdings = {
+        action.step.name: action.action.holding
+        for action in config.rules.actions
+        if isinstance(action.action, HoldsMail)
+    }
+    return [
+        Quarantine(
+            name,
+            holding,
+            frozenset(
+                other
+                for other, its in holdings.items()
+                if other != name and its.storage.name == holding.storage.name
+            ),
+        )
+        for name, holding in holdings.items()
+    ]
+
+
+def find_quarantine(config: Config, name: str) -> Quarantine:
+    """A quarantine by its action's name, or by `RULE/ACTION`.
+
+    Raises:
+        PyquarantineError: none, or more than one, has that name.
+    """
+    known = quarantines(config)
+    exact = [one for one in known if one.name == name]
+    found = exact or [one for one in known if one.name.partition("/")[2] == name]
+    if len(found) == 1:
+        return found[0]
+    names = [one.name for one in found or known]
+    if found:
+        raise PyquarantineError(f"the quarantine {name!r} is ambiguous; say {' or '.join(names)}")
+    short = {one.partition("/")[2]: one for one in names}
+    near = difflib.get_close_matches(name, [*names, *short], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names) or 'none'}"
+    raise PyquarantineError(f"no quarantine is named {name!r}; {hint}")
+
+
+def _on_entry(entry: Entry, recipients: Sequence[str] | None) -> tuple[str, ...]:
+    """The entry's recipients that are asked for, in its spelling."""
+    if entry.recipients is None:
+        if recipients is None:
+            raise ReleaseError(f"the recipients of {entry.id} are not known; name them (-t)")
+        return tuple(recipients)
+    if recipients is None:
+        return entry.recipients
+    for address in recipients:
+        if not any(same_address(address, one) for one in entry.recipients):
+            held = ", ".join(entry.recipients)
+            raise EntryNotFoundError(f"{entry.id} is not held for {address} but for {held}")
+    return tuple(
+        one for one in entry.recipients if any(same_address(one, other) for other in recipients)
+    )
+
+
+def _any_like(addresses: Sequence[str], patterns: Sequence[str]) -> bool:
+    return any(
+        same_address(address, pattern) or fnmatchcase(address.casefold(), pattern.casefold())
+        for address in addresses
+        for pattern in patterns
+    )

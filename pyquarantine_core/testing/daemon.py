@@ -1,0 +1,141 @@
+"""The real daemon, run from a config for the length of a test."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+
+class DaemonFailed(RuntimeError):  # noqa: N818 - the name says what happened
+    """The daemon did not start, or did not end; the text holds its log."""
+
+
+class Daemon:
+    """`pyquarantine-milter` with debug logging; a context manager that stops it with SIGTERM.
+
+    Args:
+        config: A config file.
+        socket: Where to listen, instead of at the config's `socket`.
+
+    Attributes:
+        address: Where it listens, once started: `inet:0@127.0.0.1` has become a real port.
+    """
+
+    def __init__(self, config: Path, socket: str | None = None) -> None:
+        self.address = ""
+        self._command = [
+            *(sys.executable, "-m", "pyquarantine_core.daemon", "--debug", "--config", str(config)),
+            *(("--socket", socket) if socket else ()),
+        ]
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """What it has logged so far."""
+        with self._changed:
+            return "".join(self._lines)
+
+    def start(self, timeout: float = 30.0) -> Self:
+        """Start it and wait until its workers serve.
+
+        Raises:
+            DaemonFailed: It ended, or is not ready in time (seconds).
+        """
+        self._process = subprocess.Popen(
+            self._command, stderr=subprocess.PIPE, text=True, errors="backslashreplace"
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        try:
+            self.address = self.wait_for_log(" listening at ", timeout).partition(" at ")[2].strip()
+        except BaseException:
+            self._process.kill()
+            self._end()
+            raise
+        return self
+
+    def stop(self, timeout: float = 60.0) -> int:
+        """Send SIGTERM and wait for its end; returns the exit status.
+
+        Raises:
+            DaemonFailed: It does not end in time (seconds); it is killed.
+        """
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise DaemonFailed(f"the daemon did not stop:\n{self.log}") from None
+        finally:
+            self._end()
+
+    def wait_for_log(self, text: str, timeout: float = 30.0) -> str:
+        """The first log line with this text, as soon as there is one.
+
+        Raises:
+            DaemonFailed: There is none in time (seconds), or the daemon ended without it.
+        """
+        with self._changed:
+            found = self._changed.wait_for(lambda: self._find(text) or self._ended, timeout)
+        if not isinstance(found, str):
+            raise DaemonFailed(f"the daemon did not log {text!r}:\n{self.log}")
+        return found
+
+    def workers(self) -> list[int]:
+        """Process IDs of the workers."""
+        (generation,) = _children(self.pid)
+        return _children(generation)
+
+    @property
+    def _ended(self) -> bool:
+        return bool(self._lines) and not self._lines[-1]
+
+    def _find(self, text: str) -> str | None:
+        return next((line for line in self._lines if text in line), None)
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._add(line)
+        self._add("")
+
+    def _add(self, line: str) -> None:
+        with self._changed:
+            self._lines.append(line)
+            self._changed.notify_all()
+
+    def _end(self) -> None:
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> Path:
+    """Write a config file; returns its path."""
+    path.write_text(json.dumps(config, indent=4))
+    return path
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return sorted(map(int, text.split()))

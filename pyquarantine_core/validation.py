@@ -1,0 +1,140 @@
+"""Errors of a config that a person can act on: what is wrong, where, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from pyquarantine_core.config_file import format_error
+from pyquarantine_core.errors import ConfigError, PluginError
+from pyquarantine_core.schema import REFERS_TO, WORDS, format_checker, merged_schema
+from pyquarantine_core.types import Kind
+
+if TYPE_CHECKING:
+    from pyquarantine_core.config_file import ConfigFile
+    from pyquarantine_core.registry import Registry
+
+Keys = tuple[str | int, ...]
+
+TYPED_SECTIONS: Mapping[str, Kind] = {
+    "storages": Kind.STORAGE,
+    "notifications": Kind.NOTIFICATION,
+    "lists": Kind.LIST,
+    "actions": Kind.ACTION,
+}
+JSON_NAMES: Mapping[str, str] = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "null": "null",
+    "number": "a number",
+    "object": "an object",
+    "string": "a text",
+}
+
+
+def validate(file: ConfigFile, registry: Registry) -> None:
+    """Check a config against everything installed.
+
+    Raises:
+        ConfigError: one line per mistake, in the order of the file.
+    """
+
+    def check_reference(
+        _validator: object, section: str, name: object, _schema: object
+    ) -> Iterator[ValidationError]:
+        entries = file.data.get(section)
+        known = list(entries) if isinstance(entries, dict) else []
+        if isinstance(name, str) and name not in known:
+            yield ValidationError(f"{name!r} is not in '{section}'{_suggestion(name, known)}")
+
+    checking: Any = extend(Draft202012Validator, {REFERS_TO: check_reference})  # type: ignore[no-untyped-call] # the stubs leave it untyped
+    validator = checking(merged_schema(registry), format_checker=format_checker())
+    mistakes = {
+        (file.line(keys), keys, message)
+        for error in validator.iter_errors(file.data)
+        for keys, message in _explain(error, registry)
+    }
+    if mistakes:
+        lines = [
+            format_error(file, keys, message)
+            for _, keys, message in sorted(mistakes, key=lambda one: (one[0], str(one[1]), one[2]))
+        ]
+        raise ConfigError("\n".join(lines))
+
+
+def _explain(error: ValidationError, registry: Registry) -> Iterator[tuple[Keys, str]]:
+    keys: Keys = tuple(error.absolute_path)
+    value: Any = error.instance
+    schema: Any = error.schema
+    wanted: Any = error.validator_value
+    match error.validator:
+        case "additionalProperties":
+            yield from _unknown_keys(value, schema, keys, registry)
+        case "required":
+            yield from ((keys, f"{key!r} is missing") for key in wanted if key not in value)
+        case "enum" if kind := _kind_of_type(keys):
+            yield keys, _find_error(registry, kind, value)
+        case "enum":
+            yield keys, _not_one_of(value, wanted)
+        case "pattern" if WORDS in schema:
+            yield keys, _not_one_of(value, schema[WORDS])
+        case "format" if error.cause is not None:
+            yield keys, str(error.cause)
+        case "type":
+            names = [JSON_NAMES[one] for one in ([wanted] if isinstance(wanted, str) else wanted)]
+            yield keys, f"{_shown(value)} should be {' or '.join(names)}"
+        case "minItems" | "minLength" if not value:
+            yield keys, "must not be empty"
+        case _:
+            yield keys, error.message
+
+
+def _unknown_keys(
+    value: Mapping[str, Any], schema: Mapping[str, Any], keys: Keys, registry: Registry
+) -> Iterator[tuple[Keys, str]]:
+    known = schema.get("properties", {})
+    for key in value:
+        if key in known:
+            continue
+        if keys and keys[-1] == "conditions":
+            yield (*keys, key), _find_error(registry, Kind.CONDITION, key)
+        else:
+            yield (*keys, key), f"unknown key{_suggestion(key, known)}"
+
+
+def _kind_of_type(keys: Keys) -> Kind | None:
+    if len(keys) >= 3 and keys[-1] == "type":
+        return TYPED_SECTIONS.get(str(keys[-3]))
+    return None
+
+
+def _find_error(registry: Registry, kind: Kind, name: object) -> str:
+    if not isinstance(name, str):
+        return f"{_shown(name)} should be a text"
+    try:
+        registry.find(kind, name)
+    except PluginError as error:
+        return str(error)
+    return f"{name!r} is not allowed here"
+
+
+def _not_one_of(value: object, words: Iterable[object]) -> str:
+    known = [str(word) for word in words]
+    return f"{_shown(value)} is not one of {', '.join(known)}{_suggestion(value, known)}"
+
+
+def _suggestion(value: object, known: Iterable[str]) -> str:
+    folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(str(value).casefold(), folded, n=1)
+    return f"; did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

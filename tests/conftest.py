@@ -1,0 +1,1 @@
+pytest_plugins = ["pyquarantine_core.testing.pytest_plugin"]
