@@ -18,10 +18,16 @@ check: .venv/ready
 
 check-full: check test
 
-.venv/ready: constraints.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
+# Everything is downloaded once, as pinned; all that is installed comes from these files.
+.venv/wheelhouse: constraints.txt
 	scripts/system-packages libmilter-dev
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt $(foreach part,.[dev] $(wildcard plugins/*),--editable ./$(part))
+	$(BIN)/pip wheel --quiet --wheel-dir $@ --requirement constraints.txt
+	touch $@
+
+.venv/ready: .venv/wheelhouse pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	$(BIN)/pip install --quiet --no-index --find-links .venv/wheelhouse \
+	    --editable .[dev] $(addprefix --editable ./,$(wildcard plugins/*))
 	touch $@
 
 clean:

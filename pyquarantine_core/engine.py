@@ -148,8 +148,12 @@ class Cursor:
         return self.decision
 
     def may_need_body(self) -> bool:
-        """Whether an action at the cursor or ahead of it may look at the body."""
-        return any(action.type.needs is Stage.BODY for action in self._ahead(Stage.HEADERS))
+        """Whether a condition or action at the cursor or ahead of it may look at the body."""
+        return any(
+            any(one.type.decided_at is Stage.BODY for one in conditions.all)
+            or (action is not None and action.type.needs is Stage.BODY)
+            for conditions, action in self._ahead(Stage.HEADERS)
+        )
 
     # -- the cursor --------------------------------------------------------------------------
 
@@ -253,10 +257,10 @@ class Cursor:
     # -- looking ahead -----------------------------------------------------------------------
 
     def _may_apply(self, stage: Stage) -> bool:
-        return next(self._ahead(stage), None) is not None
+        return any(action is not None for _, action in self._ahead(stage))
 
-    def _ahead(self, stage: Stage) -> Iterator[BoundAction]:
-        """The actions at the cursor and after it that are not ruled out yet."""
+    def _ahead(self, stage: Stage) -> Iterator[tuple[Conditions, BoundAction | None]]:
+        """The rules (None) and actions at the cursor and after it that are not ruled out yet."""
         changes = Part.NOTHING
         for index in range(self._rule, len(self.rules.rules)):
             rule = self.rules.rules[index]
@@ -265,9 +269,11 @@ class Cursor:
                 first = self._action
             elif self._ruled_out(rule.step, rule.conditions, stage, changes):
                 continue
+            else:
+                yield rule.conditions, None
             for action in rule.actions[first:]:
                 if not self._ruled_out(action.step, action.conditions, stage, changes):
-                    yield action
+                    yield action.conditions, action
                     changes |= action.type.changes | Part.VARIABLES
 
     def _ruled_out(self, step: Step, conditions: Conditions, stage: Stage, changes: Part) -> bool:

@@ -47,30 +47,32 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
 _WORDS = re.compile(r"([ \t]*)([^ \t]+)")
 
 _Token = tuple[str, str]  # kind and text
-_SEPARATORS = (",", ";")
-_TOKEN_KINDS = {
+_KINDS = {
     '"': "quoted",
     "(": "comment",
     "<": "angle",
     " ": "blank",
     "\t": "blank",
-    ",": ",",
-    ";": ";",
-    ":": ":",
+    ",": "separator",
+    ";": "separator",
+    ":": "separator",
 }
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_SYNTAX = {
+    "quoted": re.compile(r'"(?:[^"\\]|\\.)*+"'),
+    "angle": re.compile(r"<[^<>]*+>"),
+    "blank": re.compile(r"[ \t]+"),
+    "separator": re.compile(r"."),
+    "atom": re.compile(r'.[^ \t"(<,:;]*'),
+}
 _PARENTHESES = re.compile(r"[()]|\\.")
-_ANGLE = re.compile(r"<[^<>]*+>")
-_BLANKS = re.compile(r"[ \t]+")
-_ATOM = re.compile(r'.[^ \t"(<,:;]*')
 _ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+")
 
 _SINGLE_BYTE = (
-    "ascii cp437 cp720 cp737 cp775 cp850 cp852 cp855 cp857 cp858 cp860 cp861 cp862 cp863 cp864"
-    " cp865 cp866 cp869 cp874 cp1125 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258"
-    " iso8859_2 iso8859_3 iso8859_4 iso8859_5 iso8859_6 iso8859_7 iso8859_8 iso8859_9 iso8859_10"
-    " iso8859_11 iso8859_13 iso8859_14 iso8859_15 iso8859_16 koi8_r koi8_t koi8_u kz1048 latin_1"
-    " mac_cyrillic mac_greek mac_iceland mac_latin2 mac_roman mac_turkish tis_620"
+    "ascii cp437 cp850 cp852 cp855 cp858 cp866 cp874 cp1125 cp1250 cp1251 cp1252 cp1253 cp1254"
+    " cp1255 cp1256 cp1257 cp1258 iso8859_2 iso8859_3 iso8859_4 iso8859_5 iso8859_6 iso8859_7"
+    " iso8859_8 iso8859_9 iso8859_10 iso8859_11 iso8859_13 iso8859_14 iso8859_15 iso8859_16 koi8_r"
+    " koi8_t koi8_u kz1048 latin_1 mac_cyrillic mac_greek mac_iceland mac_latin2 mac_roman"
+    " mac_turkish tis_620"
 )
 _MULTI_BYTE = (
     "big5 big5hkscs cp932 cp949 cp950 euc_jis_2004 euc_jisx0213 euc_jp euc_kr gb18030 gb2312 gbk hz"
@@ -80,10 +82,10 @@ _MULTI_BYTE = (
 # Where senders name a charset and use a larger one, as the WHATWG encoding standard has it.
 _LARGER = {"euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932"}
 _OTHER_NAMES = {
-    "cp_949": "cp949",
     "iso_8859_6_i": "iso8859_6",
     "iso_8859_8_i": "iso8859_8",
     "unicode_1_1_utf_7": "utf_7",
+    "windows_874": "cp874",
     "x_gbk": "gbk",
     "x_mac_cyrillic": "mac_cyrillic",
     "x_mac_roman": "mac_roman",
@@ -170,7 +172,7 @@ def _decode_payload(payload: bytes, encoding: str) -> bytes:
 
 
 def _decode_charset(data: bytearray, charset: str) -> str:
-    name = re.sub("[^a-z0-9]", "", charset)
+    name = re.sub("[-_.:]", "", charset)
     return data.decode(_CHARSETS.get(name, "latin_1"), "replace")
 
 
@@ -215,6 +217,10 @@ def _is_plain(word: str) -> bool:
     return word.isascii() and "=?" not in word and len(word) <= _LONG
 
 
+def _all_plain(text: str) -> bool:
+    return all(_is_plain(word) for word in text.split())
+
+
 def _encode_text(text: str, is_plain: Callable[[str], bool], room: int = _WORD) -> str:
     """Encode the words that are not plain, together with the white space between two of them.
 
@@ -256,7 +262,7 @@ def _encode_words(text: str, room: int = _WORD) -> str:
         size = 1 if character == " " else len(encoded)
         if use_q and _Q_UNSAFE.match(encoded) and character != " ":
             size *= 3
-        if cost + size > limit:
+        if chunk and cost + size > limit:
             words.append(_encode_word(bytes(chunk), use_q=use_q))
             chunk, cost = bytearray(), 0
             limit = _payload_limit(_WORD, use_q=use_q)
@@ -295,52 +301,50 @@ def _fold(name: str, line: str) -> bytes:
 def _encode_addresses(text: str, room: int) -> str:
     """Encode an address list (RFC 5322, section 3.4) piece by piece; separators stay."""
     tokens = list(_tokens(text))
-    group_ends = sum(kind == ";" for kind, _ in tokens)
+    group_ends = sum(value == ";" for _, value in tokens)
     in_group = complete = False
     parts: list[str] = []
     piece: list[_Token] = []
-    for kind, token in tokens:
-        group_ends -= kind == ";"
-        opens = kind == ":" and not in_group and group_ends > 0
-        closes = kind == ";" and in_group
-        if opens or closes or (kind in _SEPARATORS and complete):
-            parts += [_encode_address(piece, room), token]
+    for kind, value in tokens:
+        group_ends -= value == ";"
+        opens = value == ":" and not in_group and group_ends > 0
+        closes = value == ";" and in_group
+        if opens or closes or (value in (",", ";") and complete):
+            parts += [_encode_address(piece, room), value]
             piece, complete = [], False
             in_group = opens or (in_group and not closes)
         else:
-            piece.append((kind, token))
-            complete |= kind == "angle" or (kind == "atom" and "@" in token)
+            piece.append((kind, value))
+            complete |= kind == "angle" or (kind == "atom" and "@" in value)
     parts.append(_encode_address(piece, room))
     return "".join(parts)
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    """Quoted strings, comments, `<...>`, blanks, separators, atoms; what is not closed is an atom.
+    """Quoted strings, comments, `<...>`, blanks, separators, atoms.
 
-    The kind of a separator is the separator itself.
+    What begins one of the first three and is never closed counts as an atom.
     """
     position = 0
-    unclosed = ""
+    unclosed: set[str] = set()  # kinds that were open to the end once are not tried again
     while position < len(text):
-        start = text[position]
-        kind, end = _TOKEN_KINDS.get(start, "atom"), 0
-        if kind == "quoted" and start not in unclosed:
-            end = _end(_QUOTED, text, position)
-        elif kind == "comment" and start not in unclosed:
+        kind = _KINDS.get(text[position], "atom")
+        if kind in unclosed:
+            end = 0
+        elif kind == "comment":
             end = _end_of_comment(text, position)
-        elif kind == "angle":
-            end = _end(_ANGLE, text, position)
-        elif kind != "atom" and start not in unclosed:
-            end = _end(_BLANKS, text, position) if kind == "blank" else position + 1
+        else:
+            end = _end(kind, text, position)
         if not end:
-            unclosed += start if kind in ("quoted", "comment") else ""
-            kind, end = "atom", _end(_ATOM, text, position)
+            if kind != "angle":
+                unclosed.add(kind)
+            kind, end = "atom", _end("atom", text, position)
         yield kind, text[position:end]
         position = end
 
 
-def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
-    match = pattern.match(text, position)
+def _end(kind: str, text: str, position: int) -> int:
+    match = _SYNTAX[kind].match(text, position)
     return match.end() if match else 0
 
 
@@ -362,7 +366,7 @@ def _encode_address(tokens: list[_Token], room: int) -> str:
         rest = _encode_runs(tokens[angles[-1] + 1 :], _encode_other, room)
         return f"{name}{gap}{tokens[angles[-1]][1]}{rest}"
     parts: list[str] = []
-    for separator, run in groupby(tokens, key=lambda token: token[0] in _SEPARATORS):
+    for separator, run in groupby(tokens, key=lambda token: token[0] == "separator"):
         if separator:
             parts += [token for _, token in run]
         else:
@@ -388,15 +392,13 @@ def _encode_runs(
 
 def _encode_name(tokens: list[_Token], room: int) -> str:
     text = "".join(token for _, token in tokens)
-    if all(kind in ("quoted", "blank") or _ATEXT.fullmatch(token) for kind, token in tokens):
-        sound = all(_is_plain(word) for word in text.split())
-        if sound:
-            return text
+    legal = all(kind in ("quoted", "blank") or _ATEXT.fullmatch(token) for kind, token in tokens)
+    if legal and _all_plain(text):
+        return text
     content = "".join(
         _unescape(token[1:-1]) if kind == "quoted" else token for kind, token in tokens
-    )
-    content = content.strip(_BLANK)
-    if all(_is_plain(word) for word in content.split()):
+    ).strip(_BLANK)
+    if _all_plain(content):
         name = '"' + re.sub(r'(["\\])', r"\\\1", content) + '"' if content else ""
     else:
         name = _encode_text(content, _is_name_word, room)
@@ -414,7 +416,7 @@ def _encode_other(tokens: list[_Token], room: int) -> str:
 
 
 def _encode_comment(comment: str, room: int) -> str:
-    if all(_is_plain(word) for word in comment.split()):
+    if _all_plain(comment):
         return comment
     return f"({_encode_text(_unescape(comment[1:-1]), _is_comment_word, room - 1)})"
 

@@ -94,7 +94,6 @@ class Message:
 
     Attributes:
         client: who handed it in.
-        sender: envelope sender as a bare address; `""` is the null sender.
         smtputf8: whether it came with SMTPUTF8 (RFC 6531).
         queue_id: the MTA's name for it; empty until DATA.
         variables: the metavariables set so far.
@@ -103,7 +102,7 @@ class Message:
 
     def __init__(self, client: Client | None = None, sender: str = "") -> None:
         self.client = client or Client()
-        self.sender = sender
+        self._sender = sender
         self.smtputf8 = False
         self.queue_id = ""
         self.variables: dict[str, str] = {}
@@ -117,6 +116,7 @@ class Message:
         self._recipients: tuple[Recipient, ...] | None = None
         self._headers: tuple[Header, ...] | None = None
         self._body = self.received_body
+        self._bodies = [self.received_body]
 
     # -- as the MTA tells of it --------------------------------------------------------------
 
@@ -133,16 +133,21 @@ class Message:
     # -- to read -----------------------------------------------------------------------------
 
     @property
+    def sender(self) -> str:
+        """Envelope sender as a bare address; `""` is the null sender."""
+        self._must_see(Stage.ENVELOPE, "the envelope sender")
+        return self._sender
+
+    @property
     def recipients(self) -> tuple[Recipient, ...]:
         """The envelope as it is now, in the order received."""
-        if self._recipients is None:
-            self._recipients = tuple(self.received_recipients)
-        return self._recipients
+        self._must_see(Stage.ENVELOPE, "the recipients")
+        return self._current_recipients
 
     @property
     def removed_recipients(self) -> tuple[Recipient, ...]:
         """Those taken out of the envelope so far."""
-        kept = set(map(id, self.recipients))
+        kept = set(map(id, self._current_recipients))
         return tuple(one for one in self.received_recipients if id(one) not in kept)
 
     @property
@@ -169,6 +174,7 @@ class Message:
 
     def chunks(self, *, original: bool = False) -> Iterator[bytes]:
         """The message's bytes, lines in CRLF: as received, or as it is now."""
+        self._must_see(Stage.BODY, "the body")
         headers = self.received_headers if original else self._current_headers
         yield b"".join(header.line for header in headers) + b"\r\n"
         yield from (self.received_body if original else self._body).chunks()
@@ -194,12 +200,13 @@ class Message:
     def replace_body(self, body: Body) -> None:
         """Put another body in the place of the present one."""
         self._body = body
+        self._bodies.append(body)
 
     def remove_recipients(self, addresses: Iterable[str]) -> None:
         """Take recipients out of the envelope; letter case is ignored."""
         gone = {address.casefold() for address in addresses}
         self._recipients = tuple(
-            one for one in self.recipients if one.address.casefold() not in gone
+            one for one in self._current_recipients if one.address.casefold() not in gone
         )
 
     def stage(self, effect: Effect) -> bool:
@@ -233,7 +240,7 @@ class Message:
     def snapshot(self) -> Snapshot:
         """The state to come back to."""
         return Snapshot(
-            self.recipients,
+            self._current_recipients,
             self._current_headers,
             self._body,
             dict(self.variables),
@@ -259,9 +266,14 @@ class Message:
 
     def close(self) -> None:
         """Drop what it holds; effects not committed must have been undone."""
-        self.received_body.close()
-        if self._body is not self.received_body:
-            self._body.close()
+        for body in self._bodies:
+            body.close()
+
+    @property
+    def _current_recipients(self) -> tuple[Recipient, ...]:
+        if self._recipients is None:
+            self._recipients = tuple(self.received_recipients)
+        return self._recipients
 
     @property
     def _current_headers(self) -> tuple[Header, ...]:

@@ -120,6 +120,7 @@ class Connection:
         missing = self._filter.actions & ~offered
         if missing:
             self._unfit = f"the MTA does not allow changes that the rules need (0x{missing:x})"
+            logger.error("tempfail for all messages of this connection: %s", self._unfit)
         self._steps = steps & self._filter.steps
         options[:] = [self._filter.actions & offered, self._steps, 0, 0]
         return milter.CONTINUE
@@ -304,17 +305,17 @@ class Connection:
 
     def _give_up(self) -> int:
         if self._message is not None:
-            logger.error("%s: tempfail: %s", self._message.queue_id or "-", self._failure)
             self._message.undo_effects()
             self._done(Verdict.TEMPFAIL, Stage.BODY)
         return milter.TEMPFAIL
 
     def _fail(self, error: BaseException) -> None:
         cause = error.__cause__ if isinstance(error, RuleError) and error.__cause__ else error
-        text = str(error) or type(error).__name__
-        self._failure = text if isinstance(error, RuleError) else f"{type(error).__name__}: {text}"
-        if is_bug(cause):
-            logger.error("an error in the program or a plugin", exc_info=cause)
+        name = "" if isinstance(error, RuleError | PyquarantineError) else type(error).__name__
+        self._failure = ": ".join(filter(None, (name, str(error))))
+        queue_id = self._message.queue_id if self._message is not None else ""
+        traceback = cause if is_bug(cause) else None
+        logger.error("%s: tempfail: %s", queue_id or "-", self._failure, exc_info=traceback)
 
     @property
     def _now(self) -> Message:

@@ -139,8 +139,12 @@ class Quarantine:
             if recipients is None:
                 claim.delete()
                 return False
+            if entry.recipients is None:
+                raise EntryNotFoundError(
+                    f"the recipients of {entry.id} are not known; delete it for all (-a) or not"
+                )
             gone = _on_entry(entry, recipients)
-            left = tuple(one for one in entry.recipients or () if one not in gone)
+            left = tuple(one for one in entry.recipients if one not in gone)
             claim.keep_only(left)
             return bool(left)
 

@@ -269,7 +269,9 @@ def _declarations(
 
 def _call(hook: Callable[[], object]) -> list[object]:
     result = hook()
-    if inspect.isawaitable(result) or not isinstance(result, Iterable):
+    if inspect.iscoroutine(result):
+        result.close()  # else Python warns that nobody awaited it
+    if not isinstance(result, Iterable):
         raise PluginError(f"{hook.__name__} returned {result!r} instead of yielding declarations")
     return list(result)
 

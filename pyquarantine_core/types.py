@@ -260,7 +260,14 @@ class Claim(ABC):
 
     @abstractmethod
     def keep_only(self, recipients: tuple[str, ...]) -> None:
-        """Take all other recipients off the entry, durably; none left deletes it."""
+        """Take all other recipients off the entry, durably; none left deletes it.
+
+        Args:
+            recipients: in the entry's spelling; they are written as given.
+
+        Raises:
+            StorageError: the entry's recipients are not known.
+        """
 
     @abstractmethod
     def delete(self) -> None:
@@ -288,7 +295,11 @@ class Storage(Component, ABC):
 
     @abstractmethod
     def metadata(self, entry_id: str) -> Mapping[str, Any]:
-        """The metadata as stored; empty when there is none."""
+        """The metadata as stored; empty when there is none.
+
+        Raises:
+            StorageError: it cannot be read as metadata.
+        """
 
     @abstractmethod
     def claim(self, entry_id: str) -> AbstractContextManager[Claim]:

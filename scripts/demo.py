@@ -159,9 +159,9 @@ def through_postfix(daemon: Daemon, sink: SmtpSink) -> None:
 def list_and_release(conf: Path, sink: SmtpSink) -> bool:
     """List what is held and release one message to the sink."""
     heading("What is held: pyquarantine quarantine spam list")
-    print(pyquarantine(conf, "quarantine", "spam", "list").decode())
+    print(pyquarantine(conf, "quarantine", "spam", "list").decode(), end="")
     heading("and pyquarantine quarantine virus list")
-    print(pyquarantine(conf, "quarantine", "virus", "list").decode())
+    print(pyquarantine(conf, "quarantine", "virus", "list").decode(), end="")
     (entry, *_) = json.loads(pyquarantine(conf, "quarantine", "spam", "list", "--json"))
     stored = pyquarantine(conf, "quarantine", "spam", "get", entry["id"])
     before = len(sink.received)

@@ -38,7 +38,10 @@ def print_table(
     for row in rows:
         table.add_row(*(Text("\n".join(map(printable, cell.splitlines()))) for cell in row))
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
-    console.print(table)
+    with console.capture() as capture:
+        console.print(table)
+    lines = (line.rstrip() for line in capture.get().splitlines())
+    click.echo("\n".join(lines).strip("\n"))
 
 
 def local_time(moment: datetime) -> str:

@@ -1,16 +1,20 @@
-"""Fixtures for tests of filters; load with `-p pyquarantine_core.testing.pytest_plugin`."""
+"""Fixtures for tests of filters and plugins; pytest finds them by itself (entry point pytest11).
+
+The sink needs the extra `testing`; nothing of it is imported before a test asks for it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from pyquarantine_core.testing.postfix import Postfix
-from pyquarantine_core.testing.sink import SmtpSink
+if TYPE_CHECKING:
+    from pyquarantine_core.testing.postfix import Postfix
+    from pyquarantine_core.testing.sink import SmtpSink
 
 
 class PostfixFactory(Protocol):
@@ -28,6 +32,8 @@ class PostfixFactory(Protocol):
 @pytest.fixture
 def smtp_sink() -> Iterator[SmtpSink]:
     """An SMTP server that keeps what it gets."""
+    from pyquarantine_core.testing.sink import SmtpSink  # noqa: PLC0415 - only for those who ask
+
     with SmtpSink() as sink:
         yield sink
 
@@ -35,6 +41,8 @@ def smtp_sink() -> Iterator[SmtpSink]:
 @pytest.fixture
 def throwaway_postfix(smtp_sink: SmtpSink) -> Iterator[PostfixFactory]:
     """Starts a Postfix, as in `throwaway_postfix("unix:PATH")`; its log shows on failure."""
+    from pyquarantine_core.testing.postfix import Postfix  # noqa: PLC0415 - likewise
+
     with contextlib.ExitStack() as running:
 
         def start(

@@ -12,6 +12,7 @@ import pytest
 
 from pyquarantine_core.testing import postfix
 from pyquarantine_core.testing.postfix import Postfix, PostfixFailed, PostfixUnavailable
+from pyquarantine_core.testing.sockets import free_port
 from pyquarantine_core.testing.submit import submit
 
 if TYPE_CHECKING:
@@ -130,3 +131,13 @@ def test_it_needs_postfix(smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(shutil, "which", lambda *args, **kwargs: None)
     with pytest.raises(PostfixUnavailable, match="not installed"):
         Postfix(smtp_sink.port).start()
+
+
+def test_a_port_that_is_taken_meanwhile_is_given_up(
+    smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = iter([smtp_sink.port, free_port(), free_port(), free_port()])
+    monkeypatch.setattr(postfix, "free_port", lambda: next(ports))
+    with Postfix(smtp_sink.port) as started:
+        assert submit(started.port, "a@example.org", ["u@example.org"], CONTENT).accepted
+        assert len(smtp_sink.wait_for(1)) == 1

@@ -1,0 +1,149 @@
+"""A directory whose plain files are read and written by name, durably and never outside of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from pyquarantine_core.errors import StorageError
+
+# O_NONBLOCK: opening a FIFO must not wait for its writer (open(2)).
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
+
+
+class NotPlainError(OSError):
+    """The name leads to something other than a regular file, such as a link or a FIFO."""
+
+
+@contextmanager
+def explained(failure: str) -> Iterator[None]:
+    """Turn errors of the system into one line that starts with `failure`.
+
+    Raises:
+        StorageError: an OSError occurred.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{failure}: {error.strerror or error}") from error
+
+
+def make_directory(path: Path) -> None:
+    """Create a directory and what is missing above it, for the owner alone, durably."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    for one in reversed(missing):
+        with suppress(FileExistsError):  # another worker was faster
+            one.mkdir(mode=0o700)
+        with Directory(one.parent) as parent:
+            parent.sync()
+
+
+class Directory:
+    """An open directory; all names are looked up in it, wherever its path leads meanwhile.
+
+    Names have no slash and are not links: the callers check the former, this class the latter.
+
+    Raises:
+        OSError: from every method, as the system calls do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def names(self) -> list[str]:
+        return os.listdir(self._fd)  # noqa: PTH208 - pathlib cannot list a descriptor
+
+    def writable(self) -> bool:
+        wanted = os.R_OK | os.W_OK | os.X_OK
+        return os.access(".", wanted, dir_fd=self._fd, effective_ids=True)
+
+    def stat(self, name: str) -> os.stat_result:
+        """Status of what has this name, of a link itself."""
+        return os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+
+    def exists(self, name: str) -> bool:
+        try:
+            self.stat(name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def open_file(self, name: str) -> BinaryIO:
+        """Open a plain file to read it.
+
+        Raises:
+            NotPlainError: it is none.
+        """
+        try:
+            fd = os.open(name, _READ, dir_fd=self._fd)
+        except OSError as error:
+            if error.errno in _NOT_PLAIN:
+                raise NotPlainError(error.errno, "Not a plain file") from error
+            raise
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise NotPlainError(errno.EINVAL, "Not a plain file")
+        return os.fdopen(fd, "rb")
+
+    def create(self, name: str) -> int:
+        """A descriptor for writing a file that did not exist."""
+        return os.open(name, _CREATE, 0o600, dir_fd=self._fd)
+
+    def fill(
+        self, fd: int, chunks: Iterable[bytes], *, mode: int, like: os.stat_result | None = None
+    ) -> None:
+        """Write a created file, sync and close it.
+
+        Args:
+            fd: from `create`; closed in any case.
+            chunks: its bytes.
+            mode: its permissions, whatever the umask.
+            like: whose owner it gets when root writes it; None: that of the directory.
+        """
+        try:
+            self._give(fd, like or os.fstat(self._fd))
+            os.fchmod(fd, mode)
+            for chunk in chunks:
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def publish(self, hidden: str, name: str) -> None:
+        """Give a file a second name; FileExistsError when that is taken (link(2))."""
+        os.link(hidden, name, src_dir_fd=self._fd, dst_dir_fd=self._fd, follow_symlinks=False)
+
+    def replace(self, hidden: str, name: str) -> None:
+        """Put a file in the place of another."""
+        os.replace(hidden, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+
+    def remove(self, *names: str) -> None:
+        """Remove files in this order; those not there are passed over."""
+        for name in names:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self._fd)
+
+    def sync(self) -> None:
+        """Make all names as they are now survive a crash."""
+        os.fsync(self._fd)
+
+    @staticmethod
+    def _give(fd: int, like: os.stat_result) -> None:
+        created = os.fstat(fd)
+        if os.geteuid() == 0 and (created.st_uid, created.st_gid) != (like.st_uid, like.st_gid):
+            os.fchown(fd, like.st_uid, like.st_gid)

@@ -1,0 +1,126 @@
+"""The entries of a directory: what they are called, and which files make up one.
+
+An entry is a plain file `ID`, its data, and beside it `ID.metadata` if it has any. While they are
+written both have hidden names. Data is published first and removed first, so that
+
+- metadata without data is no entry: the data was removed;
+- data without metadata is none as long as the metadata still has its hidden name only: it was
+  not committed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from datetime import datetime
+from typing import Any
+
+from pyq_file_storage.directory import Directory, NotPlainError
+from pyq_file_storage.metadata import LIMIT, BrokenMetadataError, decode, entry
+from pyquarantine_core.types import Entry
+
+SUFFIX = ".metadata"
+STALE = 24 * 60 * 60
+"""Seconds after which a hidden file belongs to no process any more."""
+
+_LONGEST = 255 - len(f".{SUFFIX}.tmp")
+_HIDDEN = re.compile(r"\.([0-9]{14,20}_[A-Za-z0-9]+)(?:\.metadata)?\.(?:tmp|new)")
+
+
+def new_id(now: datetime, queue_id: str) -> str:
+    """Time (UTC) to the microsecond and queue ID, such as `20261122115501123456_4XYZ`."""
+    return f"{now:%Y%m%d%H%M%S%f}_{re.sub('[^A-Za-z0-9]', '', queue_id) or 'NOQUEUE'}"
+
+
+def is_entry_id(name: str) -> bool:
+    """Whether an entry can have this name; there may be none."""
+    try:
+        length = len(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
+    outside = "/" in name or "\0" in name
+    return 0 < length <= _LONGEST and not outside and name[0] != "." and not name.endswith(SUFFIX)
+
+
+def hidden(name: str) -> str:
+    """What a file is called before it is published."""
+    return f".{name}.tmp"
+
+
+def hidden_update(name: str) -> str:
+    """What the new content of a published file is called."""
+    return f".{name}.new"
+
+
+def committed(directory: Directory, entry_id: str) -> bool:
+    """Whether data that has its public name is an entry."""
+    name = entry_id + SUFFIX
+    # Asked again because it may be published between the first two questions.
+    return directory.exists(name) or not directory.exists(hidden(name)) or directory.exists(name)
+
+
+def read_metadata(directory: Directory, entry_id: str) -> dict[str, Any]:
+    """The metadata as stored; empty when there is none.
+
+    Raises:
+        BrokenMetadataError: there is something else.
+    """
+    try:
+        with directory.open_file(entry_id + SUFFIX) as file:
+            return decode(file.read(LIMIT + 1))
+    except FileNotFoundError:
+        return {}
+    except NotPlainError as error:
+        raise BrokenMetadataError("not a plain file") from error
+
+
+def read_entry(directory: Directory, entry_id: str, broken: list[str]) -> Entry:
+    """An entry; with broken metadata as if it had none.
+
+    Args:
+        directory: where it is.
+        entry_id: which one; `is_entry_id` holds.
+        broken: gets a line for broken metadata.
+
+    Raises:
+        FileNotFoundError: there is none.
+        NotPlainError: it is not a plain file.
+    """
+    if not committed(directory, entry_id):
+        raise FileNotFoundError(entry_id)
+    reason = ""
+    try:
+        stored = read_metadata(directory, entry_id)
+    except BrokenMetadataError as error:
+        stored, reason = {}, str(error)
+    data = directory.stat(entry_id)  # after the metadata, since removing starts with the data
+    if not stat.S_ISREG(data.st_mode):
+        raise NotPlainError(entry_id)
+    try:
+        found = entry(entry_id, data, stored)
+    except BrokenMetadataError as error:
+        found, reason = entry(entry_id, data, {}), str(error)
+    if reason:
+        broken.append(f"{entry_id}: {reason}")
+    return found
+
+
+def sweep(directory: Directory) -> None:
+    """Remove what a crash has left half-written: nobody was told that it is stored."""
+    limit = time.time() - STALE
+    for name in directory.names():
+        found = _HIDDEN.fullmatch(name)
+        if found is None or not _older(directory, name, limit):
+            continue
+        if not committed(directory, found[1]):
+            directory.remove(found[1])
+        directory.remove(name)
+
+
+def _older(directory: Directory, name: str, limit: float) -> bool:
+    try:
+        return directory.stat(name).st_mtime < limit
+    except FileNotFoundError:  # another worker sweeps too
+        return False

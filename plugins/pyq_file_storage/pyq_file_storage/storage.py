@@ -1,0 +1,147 @@
+"""A directory of messages as a storage."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from pyq_file_storage.claim import FileClaim
+from pyq_file_storage.directory import Directory, NotPlainError, explained, make_directory
+from pyq_file_storage.entries import committed, is_entry_id, read_entry, read_metadata, sweep
+from pyq_file_storage.metadata import BrokenMetadataError
+from pyq_file_storage.storing import StoreInDirectory
+from pyquarantine_core.errors import EntryNotFoundError, StorageError
+from pyquarantine_core.types import Claim, Entry, NewEntry, Options, Services, Storage, StoreEffect
+
+logger = logging.getLogger(__name__)
+
+
+class FileStorage(Storage):
+    """Keeps each message in a file of its own. It has no state but its options.
+
+    Args:
+        path: of the directory, absolute.
+        mode: permissions of new files.
+    """
+
+    def __init__(self, path: Path, mode: int = 0o600) -> None:
+        self._path = path
+        self._mode = mode
+
+    @classmethod
+    def from_options(cls, options: Options, _services: Services) -> Self:
+        return cls(Path(options["directory"]), int(options["mode"], 8))
+
+    def open(self) -> None:
+        """Create the directory when it is missing, and clear away what a crash has left.
+
+        Raises:
+            StorageError: it is not a directory, or nothing can be stored there.
+        """
+        with explained(f"cannot store in {self._path}"):
+            make_directory(self._path)
+            with Directory(self._path) as directory:
+                if not directory.writable():
+                    raise StorageError(f"cannot store in {self._path}: it is not writable")
+                sweep(directory)
+
+    def stage(self, new: NewEntry) -> StoreEffect:
+        return StoreInDirectory(self._path, self._mode, new)
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries, oldest first; those that go meanwhile may be missing."""
+        broken: list[str] = []
+        with self._directory() as directory:
+            with self._explained():
+                names = sorted(filter(is_entry_id, directory.names()))
+            for name in names:
+                try:
+                    with self._explained():
+                        entry = read_entry(directory, name, broken)
+                except EntryNotFoundError:
+                    continue
+                yield entry
+        self._warn(broken)
+
+    def get(self, entry_id: str) -> Entry:
+        with self._directory() as directory:
+            return self._entry(directory, entry_id)
+
+    def open_message(self, entry_id: str) -> BinaryIO:
+        with self._directory() as directory:
+            return self._data(directory, entry_id)
+
+    def metadata(self, entry_id: str) -> Mapping[str, Any]:
+        """The metadata as stored, with the keys of the version that wrote it.
+
+        Raises:
+            StorageError: it is broken.
+        """
+        with self._directory() as directory:
+            self._data(directory, entry_id).close()
+            try:
+                with self._explained():
+                    return read_metadata(directory, entry_id)
+            except BrokenMetadataError as error:
+                raise StorageError(f"the metadata of {entry_id} is broken: {error}") from error
+
+    @contextmanager
+    def claim(self, entry_id: str) -> Iterator[Claim]:
+        """Wait for sole use of an entry.
+
+        Raises:
+            EntryNotFoundError: there is none, or none any more after the wait.
+        """
+        with self._directory() as directory, self._data(directory, entry_id) as data:
+            with self._explained(entry_id):
+                fcntl.flock(data, fcntl.LOCK_EX)
+                if not os.path.samestat(os.fstat(data.fileno()), directory.stat(entry_id)):
+                    raise FileNotFoundError(entry_id)
+            yield FileClaim(directory, data, self._entry(directory, entry_id))
+
+    @contextmanager
+    def _directory(self) -> Iterator[Directory]:
+        with explained(f"cannot read from {self._path}"):
+            directory = Directory(self._path)
+        with directory:
+            yield directory
+
+    def _entry(self, directory: Directory, entry_id: str) -> Entry:
+        broken: list[str] = []
+        with self._explained(entry_id):
+            if not is_entry_id(entry_id):
+                raise FileNotFoundError(entry_id)
+            entry = read_entry(directory, entry_id, broken)
+        self._warn(broken)
+        return entry
+
+    def _data(self, directory: Directory, entry_id: str) -> BinaryIO:
+        with self._explained(entry_id):
+            if not is_entry_id(entry_id) or not committed(directory, entry_id):
+                raise FileNotFoundError(entry_id)
+            return directory.open_file(entry_id)
+
+    @contextmanager
+    def _explained(self, entry_id: str = "") -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise EntryNotFoundError(f"{self._path} holds no entry {entry_id!r}") from error
+        except NotPlainError as error:
+            raise EntryNotFoundError(f"{entry_id!r} in {self._path} is not a plain file") from error
+        except OSError as error:
+            raise StorageError(f"cannot read from {self._path}: {error.strerror}") from error
+
+    def _warn(self, broken: Sequence[str]) -> None:
+        if broken:
+            logger.warning(
+                "%s: metadata of %d entries cannot be used: %s",
+                self._path,
+                len(broken),
+                "; ".join(broken[:10]),
+            )

@@ -1,0 +1,107 @@
+"""How a message becomes an entry: written under hidden names, then published, or undone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pyq_file_storage.directory import Directory, explained
+from pyq_file_storage.entries import SUFFIX, hidden, new_id
+from pyq_file_storage.metadata import describe, encode
+from pyquarantine_core.errors import StorageError
+from pyquarantine_core.types import NewEntry, StoreEffect
+
+
+class StoreInDirectory(StoreEffect):
+    """A message on its way into a directory.
+
+    Args:
+        path: of the directory.
+        mode: permissions of the files.
+        new: the message and what to keep of it.
+    """
+
+    def __init__(self, path: Path, mode: int, new: NewEntry) -> None:
+        self._path = path
+        self._mode = mode
+        self._new = new
+        self._names: list[str] = []
+        self._published: list[str] = []
+        self._variables: dict[str, str] = {}
+
+    def describe(self) -> str:
+        return f"store the message in {self._path}"
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        return self._variables
+
+    def prepare(self) -> None:
+        """Write the files under hidden names, durably.
+
+        Raises:
+            StorageError: the directory is gone, the disk is full, ...; `undo` cleans up.
+        """
+        new = self._new
+        with explained(f"cannot store in {self._path}"), Directory(self._path) as directory:
+            stored_at, fd = self._reserve(directory)
+            directory.fill(fd, new.message.chunks(original=new.original), mode=self._mode)
+            self._variables = new.named(self._described_files())
+            if new.metadata:
+                metadata = describe(new, stored_at, new.message.variables | self._variables)
+                content = encode(metadata)
+                directory.fill(directory.create(hidden(self._names[1])), [content], mode=self._mode)
+
+    def commit(self) -> None:
+        """Publish data, then metadata: the last link makes it an entry.
+
+        Raises:
+            StorageError: a public name is taken, the directory is gone, nothing is prepared.
+        """
+        if not self._names:
+            raise StorageError(f"cannot store in {self._path}: the message was not prepared")
+        with explained(f"cannot store in {self._path}"), Directory(self._path) as directory:
+            for name in self._names:
+                directory.publish(hidden(name), name)
+                self._published.append(name)
+            directory.sync()
+            directory.remove(*map(hidden, self._names))
+
+    def undo(self) -> None:
+        """Remove all names, data first: what is left by a crash amid is no entry."""
+        with (
+            explained(f"cannot remove from {self._path}"),
+            suppress(FileNotFoundError),  # the directory is gone, and the files with it
+            Directory(self._path) as directory,
+        ):
+            directory.remove(*self._published, *map(hidden, self._names))
+            if self._published:
+                directory.sync()
+        self._published.clear()
+        self._names.clear()
+
+    def _reserve(self, directory: Directory) -> tuple[datetime, int]:
+        """Find an ID that no other message has or gets; the hidden data file holds it for us."""
+        while True:
+            now = datetime.now(UTC)
+            data = new_id(now, self._new.message.queue_id)
+            metadata = data + SUFFIX
+            try:
+                fd = directory.create(hidden(data))
+            except FileExistsError:
+                continue
+            self._names = [data, metadata] if self._new.metadata else [data]
+            if not any(map(directory.exists, (data, metadata, hidden(metadata)))):
+                return now, fd
+            os.close(fd)
+            directory.remove(hidden(data))
+
+    def _described_files(self) -> dict[str, str]:
+        data = self._names[0]
+        files = {"ID": data, "DATAFILE": str(self._path / data)}
+        if self._new.metadata:
+            files["METAFILE"] = str(self._path / (data + SUFFIX))
+        return files

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from pyq_file_storage.storage import FileStorage
+
+from pyquarantine_core.address import Recipient
+from pyquarantine_core.message import Message
+from pyquarantine_core.types import NewEntry, StoreEffect
+
+
+class MakeMessage(Protocol):
+    def __call__(
+        self,
+        *headers: tuple[str, bytes],
+        body: bytes = ...,
+        sender: str = ...,
+        recipients: tuple[str, ...] = ...,
+        queue_id: str = ...,
+    ) -> Message: ...
+
+
+class Stage(Protocol):
+    def __call__(self, storage: FileStorage, message: Message, **new: Any) -> StoreEffect: ...
+
+
+class Store(Protocol):
+    def __call__(self, storage: FileStorage, message: Message, **new: Any) -> str: ...
+
+
+Run = Callable[..., "subprocess.Popen[str]"]
+Limit = Callable[[int], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "held"
+
+
+@pytest.fixture
+def storage(directory: Path) -> FileStorage:
+    storage = FileStorage(directory)
+    storage.open()
+    return storage
+
+
+@pytest.fixture(scope="session")
+def mail() -> MakeMessage:
+    """Makes a message as the MTA hands it over."""
+
+    def make(
+        *headers: tuple[str, bytes],
+        body: bytes = b"Hello\r\n",
+        sender: str = "from@example.org",
+        recipients: tuple[str, ...] = ("one@example.org", "two@example.org"),
+        queue_id: str = "4XYZ",
+    ) -> Message:
+        message = Message(sender=sender)
+        message.queue_id = queue_id
+        for address in recipients:
+            message.receive_recipient(Recipient(address))
+        for name, raw in headers:
+            message.receive_header(name, raw)
+        message.received_body.append(body)
+        return message
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def stage() -> Stage:
+    """Stages a message for all its recipients, with metadata unless told otherwise."""
+
+    def staged(storage: FileStorage, message: Message, **new: Any) -> StoreEffect:
+        options: dict[str, Any] = {"original": False, "metadata": True, "metavar": "S", **new}
+        return storage.stage(NewEntry(message=message, recipients=message.addresses, **options))
+
+    return staged
+
+
+@pytest.fixture(scope="session")
+def store(stage: Stage) -> Store:
+    """Stores a message and returns its ID."""
+
+    def stored(storage: FileStorage, message: Message, **new: Any) -> str:
+        effect = stage(storage, message, **new)
+        effect.prepare()
+        effect.commit()
+        return effect.variables["S_ID"]
+
+    return stored
+
+
+@pytest.fixture(scope="session")
+def full_disk() -> Limit:
+    """Lets no file grow beyond so many bytes, as on a full disk: write(2) is cut short, then fails.
+
+    Python ignores SIGXFSZ, so that the call fails with EFBIG.
+    """
+
+    @contextmanager
+    def limited(size: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Starts Python code in another process; it is waited for at the end."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.communicate()
+        assert process.returncode == 0

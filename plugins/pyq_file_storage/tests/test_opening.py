@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pyq_file_storage.storage import FileStorage
+
+from pyquarantine_core.errors import StorageError
+
+if TYPE_CHECKING:
+    from .conftest import MakeMessage, Stage, Store
+
+NOBODY = 65534
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(one.name for one in directory.iterdir())
+
+
+def age(directory: Path, hours: float) -> None:
+    for path in directory.iterdir():
+        then = time.time() - hours * 3600
+        os.utime(path, (then, then))
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Not as root, whom permissions do not stop."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_missing_directory_is_created_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        FileStorage(tmp_path / "a" / "b" / "c").open()
+    finally:
+        os.umask(before)
+    for path in ("a", "a/b", "a/b/c"):
+        assert (tmp_path / path).stat().st_mode & 0o7777 == 0o700
+
+
+def test_an_existing_directory_stays_as_it_is(directory: Path) -> None:
+    directory.mkdir(mode=0o750)
+    before = directory.stat()
+    FileStorage(directory).open()
+    assert directory.stat() == before
+
+
+def test_a_link_to_a_directory_may_be_configured(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    FileStorage(tmp_path / "link").open()
+
+
+@pytest.mark.parametrize("path", ["file", "file/below", "dangling"])
+def test_what_is_not_a_directory_is_one_clear_error(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    with pytest.raises(StorageError, match=f"^cannot store in {tmp_path / path}: .*director"):
+        FileStorage(tmp_path / path).open()
+
+
+def test_a_directory_that_is_not_writable_is_one_clear_error() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o555)
+        with unprivileged(), pytest.raises(StorageError) as caught:
+            FileStorage(directory).open()
+        assert str(caught.value) == f"cannot store in {directory}: it is not writable"
+
+
+def test_a_directory_that_may_not_be_created_is_one_clear_error() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        parent = Path(name)
+        parent.chmod(0o555)
+        with unprivileged(), pytest.raises(StorageError, match="Permission denied"):
+            FileStorage(parent / "held").open()
+
+
+def test_a_day_after_a_crash_its_leftovers_are_removed(
+    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage, store: Store
+) -> None:
+    kept = store(storage, mail())
+    (directory / f".{kept}.metadata.new").write_text("{")
+    (directory / ".other.tmp").write_text("not ours")
+    stage(storage, mail()).prepare()
+    half = stage(storage, mail())
+    half.prepare()
+    entry_id = half.variables["S_ID"]
+    os.link(directory / f".{entry_id}.tmp", directory / entry_id)
+
+    before = names(directory)
+    age(directory, 23)
+    storage.open()
+    assert names(directory) == before
+
+    age(directory, 25)
+    storage.open()
+    assert names(directory) == [".other.tmp", kept, f"{kept}.metadata"]
+
+
+def test_leftovers_of_a_committed_entry_go_without_it(
+    storage: FileStorage, directory: Path, mail: MakeMessage, store: Store
+) -> None:
+    entry_id = store(storage, mail())
+    for name in (entry_id, f"{entry_id}.metadata"):
+        os.link(directory / name, directory / f".{name}.tmp")
+    age(directory, 48)
+    storage.open()
+    assert names(directory) == [entry_id, f"{entry_id}.metadata"]

@@ -1,0 +1,152 @@
+"""Held mail is really gone from delivery, whatever the spelling of its recipients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyquarantine_core.testing.pytest_plugin import PostfixFactory
+from pyquarantine_core.testing.sink import SmtpSink
+from pyquarantine_core.testing.submit import submit
+
+from .conftest import Admin, DaemonFactory
+
+SPAM = b"From: a@example.net\nSubject: spam\nX-Spam: Yes\n\ntext\n"
+SPELLINGS = ["<u1@example.org>", "<U2@Example.ORG>", "<@relay.example:u3@example.org>"]
+
+
+def config(directory: Path, port: int, *more: dict[str, Any], **options: str) -> dict[str, Any]:
+    smtp = {"smtp_host": "127.0.0.1", "smtp_port": port}
+    return {
+        "storages": {"spam": {"type": "file", "directory": f"{directory}/spam"}},
+        "rules": [
+            {
+                "name": "all",
+                "actions": [
+                    {
+                        "name": "hold",
+                        "type": "quarantine",
+                        "conditions": {"headers": ["^X-Spam: Yes"]},
+                        "options": {"storage": "spam", **smtp, **options},
+                    },
+                    *more,
+                ],
+            }
+        ],
+    }
+
+
+def held_for(config: dict[str, Any], pattern: str) -> dict[str, Any]:
+    config["rules"][0]["actions"][0]["conditions"]["envto"] = pattern
+    return config
+
+
+@pytest.mark.parametrize("action", ["DISCARD", "reject"])
+def test_none_of_three_recipients_gets_a_held_message(
+    action: str,
+    start_daemon: DaemonFactory,
+    throwaway_postfix: PostfixFactory,
+    smtp_sink: SmtpSink,
+    admin: Admin,
+    tmp_path: Path,
+) -> None:
+    daemon = start_daemon(config(tmp_path, smtp_sink.port, milter_action=action))
+    postfix = throwaway_postfix(daemon.address)
+    sent = submit(postfix.port, "a@example.net", SPELLINGS, SPAM)
+    assert sent.accepted == (action == "DISCARD")
+    postfix.wait_until_idle()
+    assert smtp_sink.received == ()
+    (entry,) = admin.held("hold")
+    assert entry["recipients"] == ["u1@example.org", "U2@Example.ORG", "u3@example.org"]
+
+
+def test_recipients_taken_out_one_by_one_do_not_get_it_and_the_others_do(
+    start_daemon: DaemonFactory,
+    throwaway_postfix: PostfixFactory,
+    smtp_sink: SmtpSink,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(_take_out_plugin(tmp_path / "plugin")))
+    daemon = start_daemon(
+        {
+            "rules": [
+                {
+                    "name": "all",
+                    "actions": [
+                        {"name": "out", "type": "take_out", "options": {"containing": "u"}}
+                    ],
+                }
+            ]
+        }
+    )
+    postfix = throwaway_postfix(daemon.address)
+    spellings = [*SPELLINGS, "<u4@example.org.>", "<Keep@example.org>", '<"u 5"@example.org>']
+    submit(postfix.port, "a@example.net", spellings, SPAM)
+    postfix.wait_until_idle()
+    assert [one.recipients for one in smtp_sink.received] == [("Keep@example.org",)]
+
+
+@pytest.mark.parametrize("options", [{}, {"milter_action": "ACCEPT"}])
+def test_without_action_or_with_accept_the_message_is_delivered_as_well(
+    options: dict[str, str],
+    start_daemon: DaemonFactory,
+    throwaway_postfix: PostfixFactory,
+    smtp_sink: SmtpSink,
+    admin: Admin,
+    tmp_path: Path,
+) -> None:
+    mark = {"name": "mark", "type": "add_header", "options": {"field": "X-Went-On", "value": "y"}}
+    daemon = start_daemon(config(tmp_path, smtp_sink.port, mark, **options))
+    postfix = throwaway_postfix(daemon.address)
+    submit(postfix.port, "a@example.net", SPELLINGS, SPAM)
+    postfix.wait_until_idle()
+    got = sorted(recipient for one in smtp_sink.received for recipient in one.recipients)
+    assert got == ["U2@Example.ORG", "u1@example.org", "u3@example.org"]
+    went_on = all(b"X-Went-On: y" in one.content for one in smtp_sink.received)
+    assert went_on == ("milter_action" not in options)
+    assert len(admin.held("hold")) == 1
+
+
+def test_a_pretended_quarantine_changes_stores_and_sends_nothing_and_says_so(
+    start_daemon: DaemonFactory,
+    throwaway_postfix: PostfixFactory,
+    smtp_sink: SmtpSink,
+    admin: Admin,
+    tmp_path: Path,
+) -> None:
+    pretended = config(tmp_path, smtp_sink.port, milter_action="REJECT") | {"pretend": True}
+    daemon = start_daemon(pretended)
+    postfix = throwaway_postfix(daemon.address)
+    assert submit(postfix.port, "a@example.net", SPELLINGS, SPAM).accepted
+    postfix.wait_until_idle()
+    assert smtp_sink.received
+    assert admin.held("hold") == []
+    assert "pretend: would answer REJECT Message rejected" in daemon.log
+    assert "pretend: would take out the recipients u1@example.org" in daemon.log
+
+
+def _take_out_plugin(directory: Path) -> Path:
+    """An installed plugin whose action takes out the recipients that contain a text."""
+    (directory / "take_out-1.dist-info").mkdir(parents=True)
+    (directory / "take_out-1.dist-info" / "METADATA").write_text("Name: take-out\nVersion: 1\n")
+    (directory / "take_out-1.dist-info" / "entry_points.txt").write_text(
+        "[pyquarantine]\ntake-out = take_out\n"
+    )
+    (directory / "take_out.py").write_text(
+        "from pyquarantine_core.hookspecs import hookimpl\n"
+        "from pyquarantine_core.types import Action, ActionType, Part, Stage\n"
+        "class TakeOut(Action):\n"
+        "    def __init__(self, text):\n"
+        "        self.text = text\n"
+        "    def apply(self, message):\n"
+        "        message.remove_recipients(a for a in message.addresses if self.text in a.lower())\n"
+        "@hookimpl\n"
+        "def pyquarantine_actions():\n"
+        "    yield ActionType(name='take_out', summary='', needs=Stage.ENVELOPE,\n"
+        "        changes=Part.RECIPIENTS, build=lambda options, _: TakeOut(options['containing']),\n"
+        "        schema={'type': 'object', 'properties': {'containing': {'type': 'string'}}})\n"
+    )
+    return directory

@@ -1,0 +1,307 @@
+"""Discovery of plugins: real distributions on the path, some of them broken."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pyquarantine_core import registry
+from pyquarantine_core.errors import PluginError
+from pyquarantine_core.registry import Plugin, PluginPolicy, Registry, Status
+from pyquarantine_core.types import Kind, MessageDone, Stage, Verdict
+
+if TYPE_CHECKING:
+    from tests.conftest import InstallPlugin
+
+HEADER = """
+from pyquarantine_core.hookspecs import hookimpl
+from pyquarantine_core.types import *
+
+def build(options, services):
+    raise NotImplementedError
+
+def declare(name, **more):
+    declared = dict(name=name, summary="A test", schema={"type": "object"}, needs=Stage.BODY,
+                    changes=Part.NOTHING, build=build)
+    return ActionType(**{**declared, **more})
+"""
+
+
+def yields(*declarations: str) -> str:
+    body = "".join(f"    yield {declaration}\n" for declaration in declarations)
+    return f"{HEADER}\n@hookimpl\ndef pyquarantine_actions():\n{body}"
+
+
+GOOD = yields("declare('stamp')")
+DONE = MessageDone(
+    queue_id="4XyZ1234",
+    sender="a@example.org",
+    recipients=("b@example.org",),
+    verdict=Verdict.ACCEPT,
+    stage=Stage.BODY,
+    actions=(),
+    seconds=0.0,
+)
+
+
+def loaded(found: Registry, name: str) -> Plugin:
+    (plugin,) = (one for one in found.plugins if one.name == name)
+    return plugin
+
+
+def refusal(found: Registry, kind: Kind, name: str) -> str:
+    with pytest.raises(PluginError) as caught:
+        found.find(kind, name)
+    return str(caught.value)
+
+
+def test_a_plugin_is_found_with_its_package_version_and_what_it_provides(
+    install_plugin: InstallPlugin,
+) -> None:
+    install_plugin("pyq_stamp", GOOD, name="stamp")
+    found = registry.load()
+    plugin = loaded(found, "stamp")
+    assert (plugin.package, plugin.version, plugin.status) == ("pyq-stamp", "1.0", Status.ACTIVE)
+    assert [one.name for one in plugin.provides[Kind.ACTION]] == ["stamp"]
+    assert found.find(Kind.ACTION, "stamp").summary == "A test"
+    assert found.provider(Kind.ACTION, "stamp") is plugin
+
+
+BROKEN = {
+    "an import error": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "a syntax error": ("def (:", "SyntaxError: invalid syntax (pyq_bad.py, line 1)"),
+    "the end of the program at import": ("raise SystemExit(3)", "SystemExit: 3"),
+    "an error of several lines": ("raise ValueError('one\\n  two')", "ValueError: one two"),
+    "an error without words": ("raise ValueError", "ValueError"),
+    "a misspelt hook": (
+        f"{HEADER}\n@hookimpl\ndef pyquarantine_action():\n    return ()\n",
+        "pyquarantine_action is not a hook of this core; did you mean pyquarantine_actions?",
+    ),
+    "a hook with an argument that the core does not give": (
+        f"{HEADER}\n@hookimpl\ndef pyquarantine_actions(wanted):\n    return ()\n",
+        "wanted",
+    ),
+    "a hook that yields something else": (
+        yields("'stamp'"),
+        "pyquarantine_actions yielded 'stamp', which is not a ActionType",
+    ),
+    "a hook that yields another kind": (
+        yields("StorageType(name='s', summary='', schema={'type': 'object'}, build=build)"),
+        "which is not a ActionType",
+    ),
+    "a hook that returns no declarations": (
+        f"{HEADER}\n@hookimpl\ndef pyquarantine_actions():\n    return 7\n",
+        "pyquarantine_actions returned 7 instead of yielding declarations",
+    ),
+    "a coroutine as hook": (
+        f"{HEADER}\n@hookimpl\nasync def pyquarantine_actions():\n    return ()\n",
+        "instead of yielding declarations",
+    ),
+    "a hook that fails half-way": (
+        yields("declare('stamp')", "declare('other', schema=1 / 0)"),
+        "ZeroDivisionError: division by zero",
+    ),
+    "a declaration without a name": (
+        yields("declare('')"),
+        "pyquarantine_actions yielded a declaration without a name or a build function",
+    ),
+    "a declaration without a build function": (
+        yields("declare('stamp', build=None)"),
+        "pyquarantine_actions yielded a declaration without a name or a build function",
+    ),
+    "one name twice": (
+        yields("declare('stamp')", "declare('stamp')"),
+        "pyquarantine_actions declares 'stamp' twice",
+    ),
+    "a schema that closes the object itself": (
+        yields("declare('stamp', schema={'type': 'object', 'additionalProperties': False})"),
+        "the schema of the action 'stamp' sets additionalProperties; the core closes the merged object",
+    ),
+    "a schema that is none": (
+        yields("declare('stamp', schema={'type': 'objekt'})"),
+        "the schema of the action 'stamp' is not a JSON Schema: "
+        "'objekt' is not valid under any of the given schemas",
+    ),
+    "a schema of something else than an object": (
+        yields("declare('stamp', schema={'type': 'string'})"),
+        "the schema of the action 'stamp' does not describe an object",
+    ),
+    "a schema that is no mapping": (
+        yields("declare('stamp', schema='object')"),
+        "the schema of the action 'stamp' is not an object",
+    ),
+    "a condition with the core's own name": (
+        f"{HEADER}\n@hookimpl\ndef pyquarantine_conditions():\n    yield ConditionType("
+        "name='metavar', summary='', schema={}, decided_at=Stage.CONNECT, build=build)\n",
+        "the condition name 'metavar' belongs to the core",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "cause"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_plugin_fails_whole_with_its_cause_in_one_line_and_the_others_work(
+    source: str, cause: str, install_plugin: InstallPlugin
+) -> None:
+    install_plugin("pyq_bad", source)
+    install_plugin("pyq_good", yields("declare('good')"))
+    found = registry.load()
+    plugin = loaded(found, "pyq_bad")
+    assert plugin.status is Status.FAILED
+    assert cause in plugin.cause
+    assert "\n" not in plugin.cause
+    assert plugin.provides == {}
+    assert "stamp" not in found.names(Kind.ACTION)
+    assert loaded(found, "pyq_good").status is Status.ACTIVE
+    assert found.find(Kind.ACTION, "good").name == "good"
+
+
+def test_a_failed_plugin_observes_nothing(
+    install_plugin: InstallPlugin, site_packages: Path
+) -> None:
+    log = site_packages / "heard"
+    install_plugin(
+        "pyq_bad",
+        f"{HEADER}\nfrom pathlib import Path\n"
+        f"@hookimpl\ndef pyquarantine_message_done(done):\n    Path({str(log)!r}).touch()\n"
+        "@hookimpl\ndef pyquarantine_actions():\n    raise ValueError\n",
+    )
+    registry.load().message_done(DONE)
+    assert not log.exists()
+
+
+def test_a_hook_of_a_newer_core_may_be_marked_optional(install_plugin: InstallPlugin) -> None:
+    install_plugin(
+        "pyq_newer",
+        f"{GOOD}\n@hookimpl(optionalhook=True)\ndef pyquarantine_web_pages():\n    return ()\n",
+    )
+    assert loaded(registry.load(), "pyq_newer").status is Status.ACTIVE
+
+
+class TestNamesClaimedTwice:
+    def test_neither_is_used_and_both_are_named(self, install_plugin: InstallPlugin) -> None:
+        install_plugin("pyq_one", GOOD)
+        install_plugin("pyq_two", yields("declare('stamp')", "declare('own')"))
+        found = registry.load()
+        assert refusal(found, Kind.ACTION, "stamp") == (
+            "the action 'stamp' is provided by pyq-one 1.0 and pyq-two 1.0;"
+            " deny one of them in 'plugins'"
+        )
+        assert found.find(Kind.ACTION, "own").name == "own"
+
+    def test_an_outside_package_never_shadows_a_built_in(
+        self, install_plugin: InstallPlugin
+    ) -> None:
+        install_plugin("aaa_outside", yields("declare('store')"))
+        text = refusal(registry.load(), Kind.ACTION, "store")
+        assert "aaa-outside 1.0 and pyq-quarantine" in text
+
+    def test_denying_one_settles_it(self, install_plugin: InstallPlugin) -> None:
+        install_plugin("pyq_one", GOOD)
+        install_plugin("pyq_two", GOOD)
+        found = registry.load(PluginPolicy(deny=frozenset({"pyq-one"})))
+        found.find(Kind.ACTION, "stamp")
+        assert found.provider(Kind.ACTION, "stamp").name == "pyq_two"
+
+    def test_one_name_may_stand_for_things_of_two_kinds(
+        self, install_plugin: InstallPlugin
+    ) -> None:
+        storages = "@hookimpl\ndef pyquarantine_storages():\n    yield StorageType("
+        storages += "name='stamp', summary='', schema={'type': 'object'}, build=build)\n"
+        install_plugin("pyq_one", f"{GOOD}\n{storages}")
+        found = registry.load()
+        assert found.find(Kind.ACTION, "stamp") is not found.find(Kind.STORAGE, "stamp")
+
+
+class TestPolicy:
+    @pytest.fixture
+    def trace(self, install_plugin: InstallPlugin, site_packages: Path) -> Path:
+        """A file that appears when the plugin `stamp` of pyq-stamp is imported."""
+        file = site_packages / "imported"
+        source = f"{GOOD}\nfrom pathlib import Path\nPath({str(file)!r}).touch()\n"
+        install_plugin("pyq_stamp", source, name="stamp")
+        return file
+
+    @pytest.mark.parametrize(
+        ("policy", "cause"),
+        [
+            (PluginPolicy(deny=frozenset({"stamp"})), "denied by plugins.deny"),
+            (PluginPolicy(deny=frozenset({"pyq-stamp"})), "denied by plugins.deny"),
+            (PluginPolicy(allow=frozenset({"headers"})), "not among plugins.allow"),
+            (PluginPolicy(allow=frozenset()), "not among plugins.allow"),
+        ],
+    )
+    def test_a_plugin_that_is_not_let_in_is_not_even_imported(
+        self, policy: PluginPolicy, cause: str, trace: Path
+    ) -> None:
+        plugin = loaded(registry.load(policy), "stamp")
+        assert (plugin.status, plugin.cause) == (Status.DENIED, cause)
+        assert not trace.exists()
+
+    @pytest.mark.parametrize("name", ["stamp", "pyq-stamp"])
+    def test_a_plugin_is_let_in_by_its_name_or_its_package(self, name: str, trace: Path) -> None:
+        found = registry.load(PluginPolicy(allow=frozenset({name})))
+        assert [one.name for one in found.plugins if one.status is Status.ACTIVE] == ["stamp"]
+        assert trace.exists()
+
+    def test_what_is_allowed_and_denied_is_denied(self, trace: Path) -> None:
+        both = PluginPolicy(allow=frozenset({"stamp"}), deny=frozenset({"pyq-stamp"}))
+        assert loaded(registry.load(both), "stamp").status is Status.DENIED
+
+    @pytest.mark.parametrize("value", [None, [], "stamp", {"allow": "stamp", "deny": None}])
+    def test_a_malformed_key_is_left_to_validation(self, value: object) -> None:
+        assert PluginPolicy.from_config(value) == PluginPolicy()
+
+
+class TestMissingTypes:
+    def test_the_nearest_name_is_suggested(self, install_plugin: InstallPlugin) -> None:
+        install_plugin("pyq_stamp", GOOD)
+        text = refusal(registry.load(), Kind.ACTION, "stmap")
+        assert text == "no installed plugin provides the action 'stmap'; did you mean 'stamp'?"
+
+    def test_plugins_that_failed_or_were_denied_are_named_with_the_cause(
+        self, install_plugin: InstallPlugin
+    ) -> None:
+        install_plugin("pyq_bad", "import no_such_module")
+        install_plugin("pyq_denied", GOOD)
+        found = registry.load(PluginPolicy(deny=frozenset({"pyq_denied"})))
+        assert refusal(found, Kind.STORAGE, "s3") == (
+            "no installed plugin provides the storage 's3'"
+            " (pyq-bad 1.0 failed: ModuleNotFoundError: No module named 'no_such_module';"
+            " pyq-denied 1.0 denied: denied by plugins.deny)"
+        )
+
+
+class TestObservers:
+    HEARING = HEADER + "heard = []\n@hookimpl\ndef pyquarantine_message_done(done):\n    "
+
+    def test_they_hear_of_the_message(self, install_plugin: InstallPlugin) -> None:
+        install_plugin("pyq_ear", self.HEARING + "heard.append(done.queue_id)")
+        found = registry.load()
+        assert loaded(found, "pyq_ear").observes
+        found.message_done(DONE)
+        assert importlib.import_module("pyq_ear").heard == ["4XyZ1234"]
+
+    def test_one_that_raises_is_logged_by_name_and_the_others_still_hear(
+        self, install_plugin: InstallPlugin, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        install_plugin("pyq_a_ear", self.HEARING + "heard.append(done.queue_id)")
+        install_plugin("pyq_b_bad", self.HEARING + "raise ValueError('deaf')")
+        install_plugin("pyq_c_ear", self.HEARING + "heard.append(done.queue_id)")
+        registry.load().message_done(DONE)
+        for module in ("pyq_a_ear", "pyq_c_ear"):
+            assert importlib.import_module(module).heard == ["4XyZ1234"]
+        (record,) = caplog.records
+        assert record.getMessage() == (
+            "4XyZ1234: plugin pyq-b-bad 1.0 (pyq_b_bad) failed to observe the message"
+        )
+
+    def test_one_may_leave_out_the_argument(self, install_plugin: InstallPlugin) -> None:
+        install_plugin(
+            "pyq_count",
+            HEADER + "heard = []\n@hookimpl\ndef pyquarantine_message_done():\n    heard.append(1)",
+        )
+        registry.load().message_done(DONE)
+        assert importlib.import_module("pyq_count").heard == [1]
