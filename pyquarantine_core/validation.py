@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,8 @@ def _explain(error: ValidationError, registry: Registry) -> Iterator[tuple[Keys,
             yield keys, _not_one_of(value, wanted)
         case "pattern" if WORDS in schema:
             yield keys, _not_one_of(value, schema[WORDS])
+        case "pattern" if "description" in schema:
+            yield keys, f"{_shown(value)} is not fit: {schema['description'].rstrip('.')}"
         case "format" if error.cause is not None:
             yield keys, str(error.cause)
         case "type":
@@ -136,5 +139,5 @@ def _suggestion(value: object, known: Iterable[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
