@@ -257,7 +257,7 @@ def _typed(defs: Json, kind: str, types: list[Any], common: Json) -> Json:
         "type": "object",
         "required": ["type"],
         "properties": {"type": {"enum": [one.name for one in types]}},
-        "allOf": [_dispatch(one.name, {"$ref": f"#/$defs/{kind}.{one.name}"}) for one in types],
+        **_dispatch({one.name: {"$ref": f"#/$defs/{kind}.{one.name}"} for one in types}),
     }
 
 
@@ -270,15 +270,22 @@ def _action(defs: Json, types: list[Any]) -> Json:
     }
     return {
         **_closed({**_step_keys(), **own}, ["name", "type", "options"]),
-        "allOf": [
-            _dispatch(one.name, {"properties": {"options": {"$ref": f"#/$defs/action.{one.name}"}}})
-            for one in types
-        ],
+        **_dispatch(
+            {
+                one.name: {"properties": {"options": {"$ref": f"#/$defs/action.{one.name}"}}}
+                for one in types
+            }
+        ),
     }
 
 
-def _dispatch(name: str, then: Json) -> Json:
-    return {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": then}
+def _dispatch(schemas: Mapping[str, Json]) -> Json:
+    """What holds for each `type`; JSON Schema knows no empty `allOf`."""
+    cases = [
+        {"if": {"properties": {"type": {"const": name}}, "required": ["type"]}, "then": then}
+        for name, then in schemas.items()
+    ]
+    return {"allOf": cases} if cases else {}
 
 
 def _closed(properties: Json, required: list[str]) -> Json:

@@ -1,0 +1,89 @@
+"""What plugins declare (`...Type`) and implement (`Condition`, `Action`, `Storage`, ...).
+
+Declarations are frozen and cost no I/O. What `build` returns opens nothing lasting either:
+`open` runs in each worker after the fork, `close` when the worker drains. One built object
+serves many messages, on any thread, several at once: keep what belongs to one message in local
+variables, never on the object.
+"""
+
+from __future__ import annotations
+
+from pyquarantine_core.types.basics import (
+    Decision,
+    JsonSchema,
+    Kind,
+    Match,
+    Network,
+    Options,
+    Part,
+    Stage,
+    Verdict,
+)
+from pyquarantine_core.types.components import (
+    Action,
+    Component,
+    Condition,
+    Delivery,
+    Effect,
+    EffectPhase,
+    MailList,
+    Notification,
+    Services,
+)
+from pyquarantine_core.types.declarations import (
+    ActionType,
+    CommandType,
+    ConditionType,
+    ListType,
+    MessageDone,
+    NotificationType,
+    StorageType,
+    TypeDeclaration,
+)
+from pyquarantine_core.types.storage import (
+    Claim,
+    Entry,
+    Holding,
+    HoldsMail,
+    NewEntry,
+    Storage,
+    StorageHandle,
+    StoreEffect,
+)
+
+__all__ = [
+    "Action",
+    "ActionType",
+    "Claim",
+    "CommandType",
+    "Component",
+    "Condition",
+    "ConditionType",
+    "Decision",
+    "Delivery",
+    "Effect",
+    "EffectPhase",
+    "Entry",
+    "Holding",
+    "HoldsMail",
+    "JsonSchema",
+    "Kind",
+    "ListType",
+    "MailList",
+    "Match",
+    "MessageDone",
+    "Network",
+    "NewEntry",
+    "Notification",
+    "NotificationType",
+    "Options",
+    "Part",
+    "Services",
+    "Stage",
+    "Storage",
+    "StorageHandle",
+    "StorageType",
+    "StoreEffect",
+    "TypeDeclaration",
+    "Verdict",
+]

@@ -1,0 +1,134 @@
+"""What plugins implement and the core calls: conditions, actions, effects and the like."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+from pyquarantine_core.types.basics import Decision, Match, Network
+
+if TYPE_CHECKING:
+    from pyquarantine_core.message import Message
+    from pyquarantine_core.types.storage import StorageHandle
+
+
+class Component:
+    """Anything that `build` returns."""
+
+    def open(self) -> None:
+        """Take what lasts (connections, directories); called once in each worker.
+
+        Raises:
+            PyquarantineError: what is needed cannot be had; the daemon does not start.
+        """
+
+    def close(self) -> None:
+        """Give back what `open` took."""
+
+
+class Condition(Component, ABC):
+    """Tells whether a rule or an action applies to a message."""
+
+    @abstractmethod
+    def check(self, message: Message) -> Match:
+        """Look at the message; the engine shows no more of it than `decided_at` asks for."""
+
+
+class Action(Component, ABC):
+    """Does something with a message."""
+
+    @abstractmethod
+    def apply(self, message: Message) -> Decision | None:
+        """Change the message, stage effects, or decide.
+
+        It runs at the end of the message. Changes are recorded on `message`; what shall
+        last (a file, a notification) goes through `message.stage`, so that it is undone
+        whenever the message is not answered as planned.
+
+        Returns:
+            None to go on with the rules, a `Decision` to end them.
+        """
+
+
+class EffectPhase(IntEnum):
+    """The order in which effects are committed."""
+
+    STORAGE = 0
+    NOTIFICATION = 1
+
+
+class Effect(ABC):
+    """Something that outlasts the message, in two steps.
+
+    It is prepared while the rules run, and committed just before the MTA is answered, or undone.
+    """
+
+    phase: EffectPhase = EffectPhase.STORAGE
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What it does, in a few words, for the log of a pretended action."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Do all that can fail, invisibly and durably. Never called when pretending."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make it visible; when this returns, it survives a crash."""
+
+    @abstractmethod
+    def undo(self) -> None:
+        """Leave nothing behind, however far it got, even when it was never prepared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A prepared notification: what the outbox hands back to `Notification.deliver`."""
+
+    notification: str
+    recipient: str
+    content: bytes
+
+
+class Notification(Component, ABC):
+    """Tells a recipient about a message, in two halves."""
+
+    @abstractmethod
+    def prepare(self, message: Message, recipient: str) -> bytes:
+        """Make the notification, in the worker; no network."""
+
+    @abstractmethod
+    def deliver(self, item: Delivery) -> None:
+        """Send it, in the outbox sender."""
+
+
+class MailList(Component, ABC):
+    """Knows for which sender and recipient it has an entry."""
+
+    @abstractmethod
+    def covers(self, sender: str, recipient: str) -> bool:
+        """Whether some entry matches this pair of bare addresses."""
+
+
+class Services(Protocol):
+    """What `build` may use of the rest of the configuration."""
+
+    @property
+    def name(self) -> str:
+        """Of what is being built: `RULE/ACTION` of an action, else its key in the config."""
+
+    @property
+    def local_networks(self) -> tuple[Network, ...]:
+        """`local_addrs` of the config."""
+
+    def storage(self, name: str) -> StorageHandle:
+        """The storage of that name; ConfigError when there is none."""
+
+    def notification(self, name: str) -> Notification:
+        """The notification of that name; ConfigError when there is none."""
+
+    def mail_list(self, name: str) -> MailList:
+        """The list of that name; ConfigError when there is none."""

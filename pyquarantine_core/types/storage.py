@@ -1,0 +1,206 @@
+"""Storages: what is put into them, what listings show, and how held mail is claimed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+
+from pyquarantine_core.types.components import Component, Effect, Notification
+
+if TYPE_CHECKING:
+    from pyquarantine_core.message import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntry:
+    """A message about to be stored.
+
+    Attributes:
+        message: the message; `message.chunks(original=...)` yields its bytes.
+        recipients: for whom it is stored, as bare addresses.
+        original: store it as received instead of as the rules have changed it so far.
+        metadata: keep metadata beside it.
+        metavar: prefix of the metavariables that storing sets, if any.
+        quarantine: `RULE/ACTION` of the quarantine that holds it, if one does.
+    """
+
+    message: Message
+    recipients: tuple[str, ...]
+    original: bool
+    metadata: bool
+    metavar: str | None = None
+    quarantine: str | None = None
+
+    def named(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The metavariables for `values`: `{"ID": ...}` gives `{"PREFIX_ID": ...}`."""
+        if self.metavar is None:
+            return {}
+        return {f"{self.metavar}_{name}": value for name, value in values.items()}
+
+
+class StoreEffect(Effect):
+    """An entry on its way into a storage."""
+
+    @property
+    @abstractmethod
+    def variables(self) -> Mapping[str, str]:
+        """The metavariables that storing sets; known once it is prepared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A stored message as listings show it.
+
+    Attributes:
+        id: names the entry within its storage; sorts by time.
+        size: of the message, in bytes.
+        stored_at: when, with its time zone.
+        sender: envelope sender as a bare address, `""` for the null sender; None when unknown.
+        recipients: envelope recipients that it is still held for; None when unknown.
+        subject: decoded.
+        queue_id: the MTA's name for the message.
+        variables: the metavariables at the time it was stored.
+        quarantine: `RULE/ACTION` that holds it; None when that was not recorded.
+        smtputf8: whether the MTA received it with SMTPUTF8 (RFC 6531).
+    """
+
+    id: str
+    size: int
+    stored_at: datetime
+    sender: str | None = None
+    recipients: tuple[str, ...] | None = None
+    subject: str = ""
+    queue_id: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    quarantine: str | None = None
+    smtputf8: bool = False
+
+
+class Claim(ABC):
+    """Sole use of one entry, across processes, while it is released or deleted."""
+
+    entry: Entry
+
+    @abstractmethod
+    def read(self) -> bytes:
+        """The stored bytes."""
+
+    @abstractmethod
+    def keep_only(self, recipients: tuple[str, ...]) -> None:
+        """Take all other recipients off the entry, durably; none left deletes it.
+
+        Args:
+            recipients: in the entry's spelling; they are written as given.
+
+        Raises:
+            StorageError: the entry's recipients are not known.
+        """
+
+    @abstractmethod
+    def delete(self) -> None:
+        """Remove the entry, durably."""
+
+
+class Storage(Component, ABC):
+    """Keeps messages. An ID that is not a plain entry is an `EntryNotFoundError`."""
+
+    @abstractmethod
+    def stage(self, new: NewEntry) -> StoreEffect:
+        """An effect that stores the message; nothing happens before it is prepared."""
+
+    @abstractmethod
+    def entries(self) -> Iterator[Entry]:
+        """All entries, oldest first."""
+
+    @abstractmethod
+    def get(self, entry_id: str) -> Entry:
+        """One entry."""
+
+    @abstractmethod
+    def open_message(self, entry_id: str) -> BinaryIO:
+        """The stored bytes, to be read from the start."""
+
+    @abstractmethod
+    def metadata(self, entry_id: str) -> Mapping[str, Any]:
+        """The metadata as stored; empty when there is none.
+
+        Raises:
+            StorageError: it cannot be read as metadata.
+        """
+
+    @abstractmethod
+    def claim(self, entry_id: str) -> AbstractContextManager[Claim]:
+        """Wait for sole use of an entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageHandle:
+    """A storage with the options that every storage of the config has.
+
+    Attributes:
+        name: its key under `storages`.
+        storage: what the storage type built.
+        original: `original` of the config.
+        metadata: `metadata` of the config; None when unset.
+        metavar: `metavar` of the config.
+    """
+
+    name: str
+    storage: Storage
+    original: bool
+    metadata: bool | None
+    metavar: str | None
+
+    def keep(
+        self,
+        message: Message,
+        recipients: tuple[str, ...],
+        *,
+        metadata_default: bool,
+        quarantine: str | None = None,
+    ) -> None:
+        """Stage storing the message for these recipients and set its metavariables."""
+        effect = self.storage.stage(
+            NewEntry(
+                message=message,
+                recipients=recipients,
+                original=self.original,
+                metadata=metadata_default if self.metadata is None else self.metadata,
+                metavar=self.metavar,
+                quarantine=quarantine,
+            )
+        )
+        if message.stage(effect):
+            message.variables.update(effect.variables)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How mail that an action holds is found and released.
+
+    Attributes:
+        storage: where it is.
+        smtp_host: the server that released mail is sent to.
+        smtp_port: its port.
+        notification: tells recipients, if configured.
+        action: what the MTA is told, for listings: `ACCEPT`, `REJECT`, `DISCARD` or `""`.
+    """
+
+    storage: StorageHandle
+    smtp_host: str
+    smtp_port: int
+    notification: Notification | None = None
+    action: str = ""
+
+
+@runtime_checkable
+class HoldsMail(Protocol):
+    """An action whose mail the `quarantine` commands manage."""
+
+    @property
+    def holding(self) -> Holding:
+        """Where its mail is and how it is released."""

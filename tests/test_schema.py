@@ -1,0 +1,174 @@
+"""The schema merged from the plugins' fragments, as editors get it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from importlib_metadata import EntryPoint
+from jsonschema import Draft202012Validator, ValidationError
+
+from pyquarantine_core import registry
+from pyquarantine_core.config_file import read_config_file
+from pyquarantine_core.errors import PluginError
+from pyquarantine_core.hookspecs import GROUP, hookimpl
+from pyquarantine_core.schema import check_fragment, merged_schema, one_of, with_defaults
+from pyquarantine_core.types import (
+    ActionType,
+    JsonSchema,
+    Options,
+    Part,
+    Services,
+    Stage,
+    StorageType,
+)
+
+CONFIGS = Path(__file__).parent / "configs"
+POSITIVE = {"type": "integer", "minimum": 1}
+NEGATIVE = {"type": "integer", "maximum": -1}
+
+
+def never_built(_options: Options, _services: Services) -> Any:
+    raise NotImplementedError
+
+
+def with_limit(limit: JsonSchema) -> JsonSchema:
+    return {
+        "type": "object",
+        "required": ["limit"],
+        "properties": {"limit": {"$ref": "#/$defs/limit"}},
+        "$defs": {"limit": {"$ref": "#/$defs/number"}, "number": limit},
+    }
+
+
+@hookimpl
+def pyquarantine_actions() -> Iterable[ActionType]:
+    for name, limit in {"above": POSITIVE, "below": NEGATIVE}.items():
+        yield ActionType(
+            name=name,
+            summary="For these tests",
+            schema=with_limit(limit),
+            needs=Stage.CONNECT,
+            changes=Part.NOTHING,
+            build=never_built,
+        )
+
+
+@hookimpl
+def pyquarantine_storages() -> Iterable[StorageType]:
+    yield StorageType(
+        name="shelf", summary="For these tests", schema=with_limit(POSITIVE), build=never_built
+    )
+
+
+@pytest.fixture
+def own_schema() -> dict[str, Any]:
+    """The schema with this module as the only plugin."""
+    point = EntryPoint("own", __name__, GROUP)
+    return merged_schema(registry.load_entry_points([point], registry.PluginPolicy()))
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    """The schema with all built-in plugins, as a file would hold it."""
+    merged = json.loads(json.dumps(merged_schema(registry.load())))
+    assert isinstance(merged, dict)
+    return merged
+
+
+def rule(kind: str, **options: object) -> dict[str, Any]:
+    action = {"name": "a", "type": kind, "options": options}
+    return {"rules": [{"name": "r", "actions": [action]}]}
+
+
+def accepts(schema: dict[str, Any], config: dict[str, Any]) -> bool:
+    try:
+        Draft202012Validator(schema).validate(config)
+    except ValidationError:
+        return False
+    return True
+
+
+def test_it_is_a_schema_of_2020_12(schema: dict[str, Any]) -> None:
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("name", ["store-originals", "subject-mark"])
+def test_an_editor_accepts_the_examples(name: str, schema: dict[str, Any]) -> None:
+    assert accepts(schema, read_config_file(CONFIGS / f"{name}.conf").data)
+
+
+def test_an_editor_refuses_a_misspelt_option(schema: dict[str, Any]) -> None:
+    assert accepts(schema, rule("add_header", field="X-Seen", value="yes"))
+    assert not accepts(schema, rule("add_header", field="X-Seen", vlaue="yes"))
+
+
+def test_every_key_is_described(schema: dict[str, Any]) -> None:
+    undescribed = [
+        f"{name}.{key}"
+        for name, definition in schema["$defs"].items()
+        for key, value in definition.get("properties", {}).items()
+        if not {"description", "$ref", "enum"} & set(value)
+    ]
+    assert undescribed == []
+
+
+class TestFragments:
+    def test_each_has_definitions_of_its_own(self, own_schema: dict[str, Any]) -> None:
+        assert accepts(own_schema, rule("above", limit=5))
+        assert accepts(own_schema, rule("below", limit=-5))
+        assert not accepts(own_schema, rule("above", limit=-5))
+        assert not accepts(own_schema, rule("below", limit=5))
+
+    def test_its_object_is_closed(self, own_schema: dict[str, Any]) -> None:
+        assert not accepts(own_schema, rule("above", limit=5, more=1))
+
+    def test_a_storage_also_has_the_keys_of_all_storages(self, own_schema: dict[str, Any]) -> None:
+        def stored(**options: object) -> dict[str, Any]:
+            return {"storages": {"s": {"type": "shelf", **options}}, **rule("above", limit=1)}
+
+        assert accepts(own_schema, stored(limit=1, original=True, metadata=False, metavar="X"))
+        assert not accepts(own_schema, stored(original=True))
+        assert not accepts(own_schema, stored(limit=1, originals=True))
+
+    @pytest.mark.parametrize("key", ["additionalProperties", "unevaluatedProperties"])
+    def test_it_may_not_close_the_object_itself(self, key: str) -> None:
+        with pytest.raises(PluginError, match=f"the schema of the list 'db' sets {key}"):
+            check_fragment("list", "db", {"type": "object", key: False})
+
+    def test_that_of_a_condition_may_describe_any_value(self) -> None:
+        check_fragment("condition", "local", {"type": "boolean"})
+        with pytest.raises(PluginError, match="the schema of the action 'a' does not describe"):
+            check_fragment("action", "a", {"type": "boolean"})
+
+
+class TestDefaults:
+    fragment: JsonSchema = {
+        "properties": {"mode": {"default": "0600"}, "tags": {"default": []}, "directory": {}}
+    }
+
+    def test_they_stand_where_the_config_says_nothing(self) -> None:
+        assert with_defaults(self.fragment, {"directory": "/x"}) == {
+            "directory": "/x",
+            "mode": "0600",
+            "tags": [],
+        }
+
+    def test_what_the_config_says_stands(self) -> None:
+        assert with_defaults(self.fragment, {"mode": "0640"})["mode"] == "0640"
+
+    def test_nobody_can_change_them_for_others(self) -> None:
+        with_defaults(self.fragment, {})["tags"].append("x")
+        assert with_defaults(self.fragment, {})["tags"] == []
+
+
+@pytest.mark.parametrize("word", ["ACCEPT", "accept", "Reject"])
+def test_one_of_takes_words_in_any_case(word: str) -> None:
+    words = Draft202012Validator(one_of("ACCEPT", "REJECT", description="Either"))
+    assert words.is_valid(word)
+    assert not words.is_valid(f"{word}ED")
+    assert not words.is_valid(word[:-1])
