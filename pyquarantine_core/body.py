@@ -42,7 +42,7 @@ class Body:
         if self._file is None:
             self._memory += chunk
         else:
-            self._write(chunk)
+            _write(self._file, chunk, self._size)
         self._size += len(chunk)
 
     def read(self, offset: int = 0, size: int | None = None) -> bytes:
@@ -72,15 +72,19 @@ class Body:
         self._size = 0
 
     def _spool(self) -> None:
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the body
-        self._write(bytes(self._memory))
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the body
+        try:
+            _write(file, bytes(self._memory), 0)
+        except BaseException:
+            file.close()
+            raise
+        self._file = file
         self._memory = bytearray()
 
-    def _write(self, data: bytes) -> None:
-        assert self._file is not None
-        rest = memoryview(data)
-        offset = self._size if self._memory == b"" else 0
-        while rest:
-            written = os.pwrite(self._file.fileno(), rest, offset)
-            offset += written
-            rest = rest[written:]
+
+def _write(file: BinaryIO, data: bytes, offset: int) -> None:
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(file.fileno(), rest, offset)
+        offset += written
+        rest = rest[written:]

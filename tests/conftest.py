@@ -8,7 +8,6 @@ from typing import Protocol
 import pytest
 
 
-
 class InstallPlugin(Protocol):
     """Puts a plugin on the path, as pip would: a module, and metadata with an entry point.
 
@@ -37,9 +36,7 @@ def install_plugin(site_packages: Path, monkeypatch: pytest.MonkeyPatch) -> Inst
         (metadata / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n"
         )
-        (metadata / "entry_points.txt").write_text(
-            f"[pyquarantine]\n{name or module} = {module}\n"
-        )
+        (metadata / "entry_points.txt").write_text(f"[pyquarantine]\n{name or module} = {module}\n")
         # Registered for removal at the end; the module itself must be imported afresh.
         monkeypatch.setitem(sys.modules, module, sys)
         del sys.modules[module]

@@ -12,7 +12,8 @@ import pytest
 
 from pyquarantine_core import config as configuration
 from pyquarantine_core.config import Config
-from pyquarantine_core.engine import OnError
+from pyquarantine_core.config_file import read_config_file
+from pyquarantine_core.engine import OnError, Step
 from pyquarantine_core.errors import ConfigError, PyquarantineError
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.testing.daemon import write_config
@@ -127,7 +128,7 @@ class TestExamples:
         )
 
     def test_quarantines_load_without_notifications(self, tmp_path: Path) -> None:
-        data: Any = configuration.read_config_file(CONFIGS / "virus-and-spam.conf").data
+        data: Any = read_config_file(CONFIGS / "virus-and-spam.conf").data
         del data["notifications"]
         for action in data["rules"][0]["actions"]:
             del action["options"]["notification"]
@@ -136,7 +137,7 @@ class TestExamples:
 
 
 class TestInheritance:
-    def steps(self, **config: Any) -> list[configuration.Step]:
+    def steps(self, **config: Any) -> list[Step]:
         """Of the rule and of its actions `plain` and `own`; `own` are the keys of the latter."""
         own = config.pop("own", {})
         action = {"type": "nothing", "options": {}}
@@ -185,7 +186,9 @@ class TestInheritance:
         caplog.set_level(logging.DEBUG)
         adding = ADD["actions"][0]
         quiet = {**adding, "name": "quiet", "loglevel": "warning"}
-        config = load({"rules": [{**ADD, "actions": [adding, quiet]}]}, import_module("pyq_headers"))
+        config = load(
+            {"rules": [{**ADD, "actions": [adding, quiet]}]}, import_module("pyq_headers")
+        )
         judge(config, received())
         assert caplog.messages == ["4XyZ1234: rule/action: added the header X-Seen"]
 

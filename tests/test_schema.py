@@ -146,24 +146,25 @@ class TestFragments:
             check_fragment("action", "a", {"type": "boolean"})
 
 
-class TestDefaults:
-    fragment: JsonSchema = {
-        "properties": {"mode": {"default": "0600"}, "tags": {"default": []}, "directory": {}}
-    }
+FRAGMENT: JsonSchema = {
+    "properties": {"mode": {"default": "0600"}, "tags": {"default": []}, "directory": {}}
+}
 
+
+class TestDefaults:
     def test_they_stand_where_the_config_says_nothing(self) -> None:
-        assert with_defaults(self.fragment, {"directory": "/x"}) == {
+        assert with_defaults(FRAGMENT, {"directory": "/x"}) == {
             "directory": "/x",
             "mode": "0600",
             "tags": [],
         }
 
     def test_what_the_config_says_stands(self) -> None:
-        assert with_defaults(self.fragment, {"mode": "0640"})["mode"] == "0640"
+        assert with_defaults(FRAGMENT, {"mode": "0640"})["mode"] == "0640"
 
     def test_nobody_can_change_them_for_others(self) -> None:
-        with_defaults(self.fragment, {})["tags"].append("x")
-        assert with_defaults(self.fragment, {})["tags"] == []
+        with_defaults(FRAGMENT, {})["tags"].append("x")
+        assert with_defaults(FRAGMENT, {})["tags"] == []
 
 
 @pytest.mark.parametrize("word", ["ACCEPT", "accept", "Reject"])

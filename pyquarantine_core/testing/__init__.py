@@ -6,5 +6,7 @@ Nothing in here needs libmilter. The modules are:
 * `postfix`: a real Postfix that lives in a temporary directory,
 * `sink`: an SMTP server that keeps what it is sent and fails on demand,
 * `submit`: an SMTP client that sends exactly what it is told,
-* `pytest_plugin`: fixtures for the last three.
+* `rules`: puts a message through the rules of a config, without a daemon,
+* `probes`: rules made of plain functions,
+* `pytest_plugin`: fixtures for Postfix and the sink.
 """

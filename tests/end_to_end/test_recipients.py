@@ -142,11 +142,12 @@ def _take_out_plugin(directory: Path) -> Path:
         "    def __init__(self, text):\n"
         "        self.text = text\n"
         "    def apply(self, message):\n"
-        "        message.remove_recipients(a for a in message.addresses if self.text in a.lower())\n"
+        "        gone = [a for a in message.addresses if self.text in a.lower()]\n"
+        "        message.remove_recipients(gone)\n"
         "@hookimpl\n"
         "def pyquarantine_actions():\n"
         "    yield ActionType(name='take_out', summary='', needs=Stage.ENVELOPE,\n"
-        "        changes=Part.RECIPIENTS, build=lambda options, _: TakeOut(options['containing']),\n"
-        "        schema={'type': 'object', 'properties': {'containing': {'type': 'string'}}})\n"
+        "        changes=Part.RECIPIENTS, build=lambda options, _: TakeOut(options['containing']),"
+        "\n        schema={'type': 'object', 'properties': {'containing': {'type': 'string'}}})\n"
     )
     return directory

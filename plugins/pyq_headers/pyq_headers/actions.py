@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyquarantine_core.header_text import clean_text
 from pyquarantine_core.message import Header, Message
 from pyquarantine_core.patterns import Pattern, check_template, compile_pattern
 from pyquarantine_core.types import Action, Options, Services
@@ -44,9 +45,11 @@ class ModHeader(Action):
             if self._name.match(header.name) is None:
                 continue
             new = self._new_value(header.value)
-            if not new:
+            if new == header.value:
+                continue
+            if not clean_text(new):
                 message.log.warning("%s would be empty and is left alone", header.name)
-            elif new != header.value:
+            else:
                 edits.append((header, new))
                 message.log.info("changed the header %s", header.name)
         message.edit_headers(edits)
@@ -54,7 +57,7 @@ class ModHeader(Action):
     def _new_value(self, value: str) -> str:
         if self._search is None:
             return self._value
-        return self._search.sub(self._value, value).strip()
+        return self._search.sub(self._value, value)
 
 
 class DelHeader(Action):

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyquarantine_core.body import SPOOL_LIMIT, Body
+
+
+def open_files() -> set[str]:
+    """What the descriptors of this process lead to."""
+    with os.scandir("/proc/self/fd") as entries:
+        return {str(Path(entry).readlink()) for entry in entries if Path(entry).is_symlink()}
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """Files can have so many bytes at most, as if the disk were full then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@given(st.lists(st.binary(max_size=30)), st.integers(0, 100), st.data())
+def test_it_reads_as_the_bytes_put_together_in_memory_and_on_disk(
+    chunks: list[bytes], limit: int, data: st.DataObject
+) -> None:
+    whole = b"".join(chunks)
+    offset = data.draw(st.integers(0, len(whole) + 2))
+    size = data.draw(st.none() | st.integers(0, len(whole) + 2))
+    with closing(Body(chunks, spool_limit=limit)) as body:
+        assert len(body) == len(whole)
+        assert body.spooled is (len(whole) > limit)
+        assert body.read() == whole
+        assert body.read(offset, size) == whole[offset:][:size]
+        assert b"".join(body.chunks(7)) == whole
+        assert all(len(chunk) == 7 for chunk, _ in pairwise(body.chunks(7)))
+
+
+def test_a_large_body_leaves_memory_for_a_file_without_a_name() -> None:
+    body = Body([b"x" * SPOOL_LIMIT])
+    before = open_files()
+    body.append(b"y")
+    (spool,) = open_files() - before
+    assert spool.endswith("(deleted)"), "so that a crash leaves nothing behind"
+    assert body.read(SPOOL_LIMIT - 1) == b"xy"
+    body.close()
+    assert open_files() == before
+
+
+def test_one_reader_does_not_disturb_another() -> None:
+    body = Body([b"0123456789"], spool_limit=4)
+    one, other = body.chunks(3), body.chunks(5)
+    assert [next(one), next(other), next(one), body.read(9), next(other)] == [
+        b"012",
+        b"01234",
+        b"345",
+        b"9",
+        b"56789",
+    ]
+    body.close()
+
+
+def test_after_a_full_disk_what_was_there_is_still_readable() -> None:
+    body = Body([b"x" * 100], spool_limit=100)
+    with disk_of(4096):
+        body.append(b"y" * 100)
+        with pytest.raises(OSError, match="File too large"):
+            body.append(b"z" * 10_000)
+    assert body.read() == b"x" * 100 + b"y" * 100
+    body.append(b"end")
+    assert body.read(200) == b"end"
+    body.close()
+
+
+def test_when_the_disk_is_full_at_once_the_body_stays_in_memory() -> None:
+    body = Body([b"x" * 100], spool_limit=100)
+    with disk_of(50), pytest.raises(OSError, match="File too large"):
+        body.append(b"y")
+    assert body.read() == b"x" * 100
+    body.close()
