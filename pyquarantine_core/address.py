@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase
+
+_TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def bare_address(argument: str) -> str:
@@ -21,9 +24,17 @@ def bare_address(argument: str) -> str:
     return address
 
 
+def folded(address: str) -> str:
+    """A bare address for comparison: ASCII letters in lower case.
+
+    Other letters stay: `straße@` and `strasse@` are two mailboxes (RFC 6530, section 10.1).
+    """
+    return address.translate(_TO_LOWER)
+
+
 def same_address(one: str, other: str) -> bool:
-    """Whether two bare addresses are one mailbox to us: letter case is ignored."""
-    return one.casefold() == other.casefold()
+    """Whether two bare addresses are one mailbox to us: the case of ASCII letters is ignored."""
+    return folded(one) == folded(other)
 
 
 @dataclass(frozen=True, slots=True)

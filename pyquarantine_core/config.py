@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -24,8 +24,10 @@ from pyquarantine_core.errors import ConfigError, PyquarantineError
 from pyquarantine_core.registry import PluginPolicy, Registry
 from pyquarantine_core.schema import STORAGE_KEYS, global_keys, with_defaults
 from pyquarantine_core.types import (
+    Action,
     ActionType,
     Component,
+    Condition,
     ConditionType,
     HoldsMail,
     Kind,
@@ -34,12 +36,22 @@ from pyquarantine_core.types import (
     Network,
     Notification,
     NotificationType,
+    Storage,
     StorageHandle,
     StorageType,
 )
 from pyquarantine_core.validation import validate
 
 T = TypeVar("T")
+
+COMPONENTS: Mapping[Kind, type[Component]] = {
+    Kind.CONDITION: Condition,
+    Kind.ACTION: Action,
+    Kind.STORAGE: Storage,
+    Kind.NOTIFICATION: Notification,
+    Kind.LIST: MailList,
+}
+"""What a declaration of each kind must build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +74,14 @@ class Config:
     lists: Mapping[str, MailList]
     rules: Ruleset
 
-    def components(self) -> Iterator[Component]:
-        """Everything to open in a worker and to close when it ends."""
-        yield from (handle.storage for handle in self.storages.values())
-        yield from self.notifications.values()
-        yield from self.lists.values()
+    def components(self) -> Iterator[tuple[str, Component]]:
+        """Everything to open in a worker and to close when it ends, each with its place."""
+        for name, handle in self.storages.items():
+            yield f"storages.{name}", handle.storage
+        for name, notification in self.notifications.items():
+            yield f"notifications.{name}", notification
+        for name, mail_list in self.lists.items():
+            yield f"lists.{name}", mail_list
         yield from self.rules.components()
 
 
@@ -188,9 +203,7 @@ class _Builder:
     ) -> Any:
         declaration = self._declaration(kind, declared_as, options["type"])
         own = {key: value for key, value in options.items() if key not in {"type", *(common or {})}}
-        return self._call(
-            (kind.value, name), declaration.build, with_defaults(declaration.schema, own), name
-        )
+        return self._call((kind.value, name), kind, declaration, own, name)
 
     def _rule(self, rule: Mapping[str, Any], keys: Keys, inherited: _Inherited) -> Rule:
         passed_on = self._inherit(rule, inherited)
@@ -213,12 +226,7 @@ class _Builder:
             self._step(name, keys, self._inherit(action, inherited)),
             self._conditions(action.get("conditions", {}), (*keys, "conditions"), name),
             declaration,
-            self._call(
-                (*keys, "options"),
-                declaration.build,
-                with_defaults(declaration.schema, action["options"]),
-                name,
-            ),
+            self._call((*keys, "options"), Kind.ACTION, declaration, action["options"], name),
             self.registry.provider(Kind.ACTION, declaration.name).label,
         )
 
@@ -228,7 +236,7 @@ class _Builder:
             if key in plugins.RESERVED_CONDITIONS:
                 continue
             declaration = self._declaration(Kind.CONDITION, ConditionType, key)
-            condition = self._call((*keys, key), declaration.build, value, name)
+            condition = self._call((*keys, key), Kind.CONDITION, declaration, value, name)
             plugin = self.registry.provider(Kind.CONDITION, key).label
             bound.append(BoundCondition(declaration, condition, plugin))
         bound.sort(key=lambda one: one.type.decided_at)
@@ -239,17 +247,26 @@ class _Builder:
         assert isinstance(found, declared_as)
         return found
 
-    def _call(self, keys: Keys, make: Callable[[Any, Any], T], value: object, name: str) -> T:
+    def _call(self, keys: Keys, kind: Kind, declaration: Any, value: Any, name: str) -> Any:
+        """Let the plugin build it; whatever goes wrong names the plugin and the place."""
         services = _Services(
             name, self.local_networks, self.storages, self.notifications, self.lists
         )
+        plugin = self.registry.provider(kind, declaration.name).label
+        expected = COMPONENTS[kind]
+        if kind is not Kind.CONDITION:
+            value = with_defaults(declaration.schema, value)
         try:
-            return make(value, services)
+            made = declaration.build(value, services)
         except (PyquarantineError, OSError) as error:
             raise ConfigError(format_error(self.file, keys, str(error))) from error
         except Exception as error:
-            text = f"cannot be built: {type(error).__name__}: {error}"
+            text = f"{plugin} cannot build it: {type(error).__name__}: {error}"
             raise ConfigError(format_error(self.file, keys, text)) from error
+        if not isinstance(made, expected):
+            text = f"{plugin} built {made!r} instead of a {expected.__name__}"
+            raise ConfigError(format_error(self.file, keys, text))
+        return made
 
     def _inherit(self, keys: Mapping[str, Any], inherited: _Inherited) -> _Inherited:
         return _Inherited(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -20,11 +23,16 @@ from pyquarantine_core.config_file import (
     format_error,
     read_config_file,
 )
-from pyquarantine_core.errors import ConfigError
+from pyquarantine_core.errors import ConfigError, ListenError
 from pyquarantine_core.log import set_up_logging
-from pyquarantine_core.sockets import Address, Listener, listen
+from pyquarantine_core.sockets import MODE, Address, Listener, group_id, listen
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+GENERATION_TIMEOUT = 30.0
+"""Seconds that a generation has to stop; it gives its messages less."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,10 +61,17 @@ def main(path: Path, address: str | None, debug: bool, test: bool) -> None:
         set_up_logging(debug=debug)
         file = read_config_file(path)
         listener = _listen(file, address)
-    except ConfigError as error:
+    except (ConfigError, ListenError) as error:
         click.echo(str(error), err=True)
-        sys.exit(os.EX_CONFIG)
-    sys.exit(Supervisor(path, listener, debug=debug).run())
+        sys.exit(os.EX_CONFIG if isinstance(error, ConfigError) else 1)
+    try:
+        status = Supervisor(path, listener, debug=debug).run()
+    except OSError as error:
+        logger.error("cannot start: %s", error)
+        status = 1
+    finally:
+        listener.close()
+    sys.exit(status)
 
 
 class Supervisor:
@@ -109,8 +124,14 @@ class Supervisor:
             logger.info("stopping")
         self._listener.close()
         generation.terminate()
-        status = generation.wait()
+        try:
+            status = generation.wait(GENERATION_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            logger.error("the workers do not stop; killing them")
+            generation.kill()
+            status = generation.wait()
         os.close(held)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too late to be told again
         return status if status >= 0 else 1
 
     def _stop(self, *_: object) -> None:
@@ -125,37 +146,51 @@ class Supervisor:
 def _test(path: Path, address: str | None) -> None:
     from pyquarantine_core import config  # noqa: PLC0415 - loads plugins, which a supervisor never does
 
-    loaded = config.load(path)
-    _address(loaded.file, address)
+    file = config.load(path).file
+    _address(file, address)
+    _group(file)
 
 
 def _listen(file: ConfigFile, override: str | None) -> Listener:
     address = _address(file, override)
-    mode, group = file.data.get("socket_mode"), file.data.get("socket_group")
-    try:
-        return listen(
+    mode = file.data.get("socket_mode")
+    if isinstance(mode, str) and not re.fullmatch(MODE, mode):
+        text = f"{mode!r} is not an octal mode such as '0660'"
+        raise ConfigError(format_error(file, ("socket_mode",), text))
+    return _placed(
+        file,
+        "socket" if override is None else None,
+        lambda: listen(
             address,
             mode=int(mode, 8) if isinstance(mode, str) else None,
-            group=group if isinstance(group, str) else None,
-        )
-    except ValueError:
-        raise ConfigError(
-            format_error(file, ("socket_mode",), f"{mode!r} is not an octal mode such as '0660'")
-        ) from None
+            group=_group(file),
+        ),
+    )
+
+
+def _group(file: ConfigFile) -> int | None:
+    name = file.data.get("socket_group")
+    return None if name is None else _placed(file, "socket_group", lambda: group_id(str(name)))
 
 
 def _address(file: ConfigFile, override: str | None) -> Address:
     if override is not None:
-        return Address.parse(override)
+        return _placed(file, None, lambda: Address.parse(override))
     text = file.data.get("socket")
     if text is None:
         raise ConfigError(
             format_error(file, (), "'socket' is missing; set it here or with --socket")
         )
+    return _placed(file, "socket", lambda: Address.parse(str(text)))
+
+
+def _placed(file: ConfigFile, key: str | None, find: Callable[[], T]) -> T:
+    """What `find` finds; its error names the key, or the option --socket where there is none."""
     try:
-        return Address.parse(str(text))
-    except ConfigError as error:
-        raise ConfigError(format_error(file, ("socket",), str(error))) from None
+        return find()
+    except (ConfigError, ListenError) as error:
+        text = f"--socket: {error}" if key is None else format_error(file, (key,), str(error))
+        raise type(error)(text) from None
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from pyquarantine_core.errors import PyquarantineError
+from pyquarantine_core.errors import PluginError, PyquarantineError
 from pyquarantine_core.types import Decision, Match, Part, Stage, Verdict
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ class Conditions:
     all: tuple[BoundCondition, ...] = ()
     metavar: str | None = None
 
+    def components(self, step: str) -> Iterator[tuple[str, Component]]:
+        """The conditions, each with its place and its plugin."""
+        for one in self.all:
+            yield f"{step}: condition {one.type.name} of {one.plugin}", one.condition
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundAction:
@@ -99,13 +104,13 @@ class Ruleset:
         """All actions, in order."""
         return (action for rule in self.rules for action in rule.actions)
 
-    def components(self) -> Iterator[Component]:
-        """Everything to open and close."""
+    def components(self) -> Iterator[tuple[str, Component]]:
+        """Everything to open and close, each with its place and its plugin."""
         for rule in self.rules:
-            yield from (one.condition for one in rule.conditions.all)
+            yield from rule.conditions.components(rule.step.name)
             for action in rule.actions:
-                yield from (one.condition for one in action.conditions.all)
-                yield action.action
+                yield from action.conditions.components(action.step.name)
+                yield f"{action.step.name}: {action.type.name} of {action.plugin}", action.action
 
 
 class RuleError(Exception):
@@ -196,6 +201,7 @@ class Cursor:
             decision = action.action.apply(message)
             if not isinstance(decision, Decision | None):
                 raise TypeError(f"apply() returned {decision!r}, not a Decision or None")
+            _refuse_undeclared(action.type, message, before)
         except Exception as error:
             message.roll_back(before)
             _report(step, "action", action.type.name, action.plugin, message, error)
@@ -208,7 +214,7 @@ class Cursor:
             message.roll_back(before)
             return None
         self.ran.append(step.name)
-        if decision is None and before.recipients and not message.recipients:
+        if before.recipients and not message.recipients and decision in {None, ACCEPTED}:
             return DISCARDED
         return decision
 
@@ -301,12 +307,25 @@ class MessageLog(logging.LoggerAdapter[logging.Logger]):
         return f"{extra['queue_id'] or '-'}: {extra['step']}: {msg}", kwargs
 
 
+def _refuse_undeclared(declared: ActionType, message: Message, before: Snapshot) -> None:
+    changed = Part.NOTHING
+    if message.current_headers is not before.headers:
+        changed |= Part.HEADERS
+    if message.current_body is not before.body:
+        changed |= Part.BODY
+    if message.current_recipients is not before.recipients:
+        changed |= Part.RECIPIENTS
+    undeclared = changed & ~declared.changes
+    if undeclared:
+        raise PluginError(f"it changes {undeclared.name}, which it does not declare")
+
+
 def _report(
     step: Step, kind: str, name: str, plugin: str, message: Message, error: Exception
 ) -> None:
     """Log an error and go on, or end the rules with it, as `on_error` says."""
     text = f"{kind} {name} of {plugin} failed: {error}"
-    if step.on_error is OnError.TEMPFAIL:
+    if step.on_error is OnError.TEMPFAIL and not step.pretend:
         raise RuleError(f"{step.name}: {text}") from error
     message.log.error("%s; going on as before it", text, exc_info=is_bug(error))
 
@@ -318,13 +337,17 @@ def is_bug(error: BaseException) -> bool:
 
 def _log_pretended(message: Message, before: Snapshot, decision: Decision | None) -> None:
     say = message.log.info
-    kept = set(message.current_headers)
     old = {header.origin: header for header in before.headers if header.origin is not None}
+    old_ids = set(map(id, before.headers))
+    kept_ids = set(map(id, message.current_headers))
+    kept_origins = {header.origin for header in message.current_headers}
     for header in before.headers:
-        if header not in kept and header.origin not in {one.origin for one in kept}:
+        if id(header) not in kept_ids and (
+            header.origin is None or header.origin not in kept_origins
+        ):
             say("pretend: would delete the header %r", header.text)
     for header in message.current_headers:
-        if header in before.headers:
+        if id(header) in old_ids:
             continue
         if header.origin in old:
             say("pretend: would change the header %r to %r", old[header.origin].text, header.text)
@@ -332,7 +355,8 @@ def _log_pretended(message: Message, before: Snapshot, decision: Decision | None
             say("pretend: would add the header %r", header.text)
     if message.current_body is not before.body:
         say("pretend: would replace the body")
-    gone = [one.address for one in before.recipients if one not in message.recipients]
+    left = set(map(id, message.current_recipients))
+    gone = [one.address for one in before.recipients if id(one) not in left]
     if gone:
         say("pretend: would take out the recipients %s", ", ".join(gone))
     for effect in message.effects[before.effects :]:

@@ -11,6 +11,10 @@ class ConfigError(PyquarantineError):
     """The configuration cannot be used; daemon and commands exit 78 (EX_CONFIG, sysexits.h)."""
 
 
+class ListenError(PyquarantineError):
+    """The socket cannot be listened on now; another process may have it."""
+
+
 class PatternError(ConfigError):
     """A regular expression of the configuration is wrong or would be read in two ways."""
 

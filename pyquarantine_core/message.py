@@ -10,7 +10,7 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from pyquarantine_core.address import Recipient, same_address
+from pyquarantine_core.address import Recipient, folded, same_address
 from pyquarantine_core.body import Body
 from pyquarantine_core.errors import PluginError
 from pyquarantine_core.header_text import decode_value, encode_value
@@ -204,9 +204,9 @@ class Message:
 
     def remove_recipients(self, addresses: Iterable[str]) -> None:
         """Take recipients out of the envelope; letter case is ignored."""
-        gone = {address.casefold() for address in addresses}
+        gone = set(map(folded, addresses))
         self._recipients = tuple(
-            one for one in self._current_recipients if one.address.casefold() not in gone
+            one for one in self._current_recipients if folded(one.address) not in gone
         )
 
     def stage(self, effect: Effect) -> bool:
@@ -231,6 +231,11 @@ class Message:
     def current_headers(self) -> tuple[Header, ...]:
         """The headers as they are now, whatever is visible to plugins."""
         return self._current_headers
+
+    @property
+    def current_recipients(self) -> tuple[Recipient, ...]:
+        """The envelope as it is now, whatever is visible to plugins."""
+        return self._current_recipients
 
     @property
     def current_body(self) -> Body:

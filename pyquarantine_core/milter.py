@@ -34,6 +34,8 @@ ANSWERS = {
     Verdict.DISCARD: milter.DISCARD,
     Verdict.TEMPFAIL: milter.TEMPFAIL,
 }
+SHOWN_RECIPIENTS = 10
+"""Recipients that the log line of a message names."""
 REPLY_LINE = 400
 """Characters of a reply line; libmilter refuses over 980 bytes, RFC 5321 512."""
 
@@ -41,11 +43,14 @@ REPLY_LINE = 400
 class Activity(Protocol):
     """Hears how many messages are under way, so that a worker can end between them."""
 
-    def begin(self) -> None:
-        """A message has begun."""
+    def begin(self, connection: object) -> None:
+        """A message has begun on this connection."""
 
-    def end(self) -> None:
-        """It is answered or given up."""
+    def answered(self, connection: object) -> None:
+        """Its answer is decided, and about to be sent."""
+
+    def end(self, connection: object) -> None:
+        """Its answer has been sent, or it was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,7 @@ class Connection:
         if self._message is not None:
             self._message.undo_effects()
             self._leave()
+        self._filter.activity.end(self)
         return milter.CONTINUE
 
     # -- what they do ------------------------------------------------------------------------
@@ -174,7 +180,7 @@ class Connection:
 
     def _mail(self, argument: bytes, parameters: tuple[bytes, ...]) -> int:
         self.abort()
-        self._filter.activity.begin()
+        self._filter.activity.begin(self)
         self._message = Message(self._client, bare_address(_text(argument)))
         self._message.smtputf8 = any(one.upper() == b"SMTPUTF8" for one in parameters)
         self._cursor = Cursor(self._filter.rules, self._message)
@@ -269,13 +275,14 @@ class Connection:
         )
         logger.log(
             logging.INFO if stage >= Stage.HEADERS else logging.DEBUG,
-            "%s: from=<%s> to=%s client=%s verdict=%s actions=%s",
+            "%s: verdict=%s actions=%s client=%s from=<%s> nrcpt=%d to=%s",
             done.queue_id or "-",
-            done.sender,
-            ",".join(f"<{address}>" for address in done.recipients),
-            message.client.address or message.client.name or "local",
             verdict.value,
             ",".join(done.actions) or "none",
+            message.client.address or message.client.name or "local",
+            done.sender,
+            len(done.recipients),
+            ",".join(f"<{address}>" for address in done.recipients[:SHOWN_RECIPIENTS]),
         )
         self._leave()
         self._filter.message_done(done)
@@ -284,7 +291,7 @@ class Connection:
         message, self._message = self._message, None
         if message is not None:
             message.close()
-            self._filter.activity.end()
+            self._filter.activity.answered(self)
 
     # -- the guard ---------------------------------------------------------------------------
 
@@ -398,5 +405,5 @@ def _text(argument: bytes) -> str:
 def _reply_lines(text: str) -> list[str]:
     """A reply text as libmilter takes it: ASCII (RFC 5321, 4.2), short lines, `%` doubled."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    clean = "".join(c if c.isprintable() else " " for c in plain) or "Message rejected"
+    clean = "".join(c if c.isprintable() else " " for c in plain).strip() or "Message rejected"
     return [line.replace("%", "%%") for line in textwrap.wrap(clean, REPLY_LINE)[:32]]

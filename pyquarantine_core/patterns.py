@@ -13,6 +13,7 @@ ignores its case only among its own kind. `\B` matches in empty text, as in Pyth
 from __future__ import annotations
 
 import re
+import time
 import warnings
 from dataclasses import dataclass, field
 
@@ -53,45 +54,67 @@ _COST = r"""(?:[deis](?:<=?[0-9]+)?
 _FUZZY = re.compile(rf"\{{{_COST}(?:,{_COST})*+(?::[^}}]*)?\}}", re.VERBOSE)
 
 
+class Budget:
+    """Time that several searches share, so that their number does not multiply the limit.
+
+    Args:
+        seconds: for all of them together.
+    """
+
+    def __init__(self, seconds: float = DEFAULT_TIME_LIMIT) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left, and never nothing: a search that is quick is always tried."""
+        return max(self._end - time.monotonic(), 0.001)
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A compiled pattern; safe to share between threads.
 
-    Its methods raise PatternTimeoutError when they take longer than `time_limit` seconds.
+    Its methods raise PatternTimeoutError when they take longer than `time_limit` seconds, or than
+    what is left of a budget.
     """
 
     source: str
     time_limit: float
     _compiled: regex.Pattern[str] = field(repr=False)
 
-    def search(self, text: str) -> regex.Match[str] | None:
+    def search(self, text: str, budget: Budget | None = None) -> regex.Match[str] | None:
         """The first match anywhere in `text`."""
         try:
-            return self._compiled.search(text, timeout=self.time_limit)
+            return self._compiled.search(text, timeout=self._limit(budget))
         except TimeoutError:
-            raise self._timeout(text) from None
+            raise self._timeout(text, budget) from None
 
-    def match(self, text: str) -> regex.Match[str] | None:
+    def match(self, text: str, budget: Budget | None = None) -> regex.Match[str] | None:
         """The match that begins where `text` begins."""
         try:
-            return self._compiled.match(text, timeout=self.time_limit)
+            return self._compiled.match(text, timeout=self._limit(budget))
         except TimeoutError:
-            raise self._timeout(text) from None
+            raise self._timeout(text, budget) from None
 
-    def sub(self, template: str, text: str) -> str:
+    def sub(self, template: str, text: str, budget: Budget | None = None) -> str:
         """`text` with every match replaced; `check_template` tells whether `template` will do."""
         try:
-            return self._compiled.sub(template, text, timeout=self.time_limit)
+            return self._compiled.sub(template, text, timeout=self._limit(budget))
         except TimeoutError:
-            raise self._timeout(text) from None
+            raise self._timeout(text, budget) from None
 
     def named_groups(self, match: regex.Match[str]) -> dict[str, str]:
         """What the named groups matched; without those that took no part."""
         return {name: value for name, value in match.groupdict().items() if value is not None}
 
-    def _timeout(self, text: str) -> PatternTimeoutError:
+    def _limit(self, budget: Budget | None) -> float:
+        return self.time_limit if budget is None else min(self.time_limit, budget.left)
+
+    def _timeout(self, text: str, budget: Budget | None) -> PatternTimeoutError:
+        limit = self.time_limit if budget is None else min(self.time_limit, budget.seconds)
         return PatternTimeoutError(
-            f"pattern {self.source!r} took longer than {self.time_limit:g} s"
+            f"pattern {self.source!r} took longer than {limit:g} s"
             f" on a text of {len(text)} characters"
         )
 

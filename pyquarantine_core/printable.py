@@ -6,7 +6,8 @@ import re
 
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: line breaks and terminal escapes
-    "\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # invisible and bidi controls
+    "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # invisible and bidi controls
+    "\U000e0000-\U000e007f"  # tags
     "\ud800-\udfff]"  # surrogates: bytes that were not UTF-8
 )
 

@@ -10,7 +10,12 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pyquarantine_core.address import same_address
-from pyquarantine_core.errors import EntryNotFoundError, PyquarantineError, ReleaseError
+from pyquarantine_core.errors import (
+    EntryNotFoundError,
+    PyquarantineError,
+    ReleaseError,
+    StorageError,
+)
 from pyquarantine_core.submission import submit
 from pyquarantine_core.types import HoldsMail
 
@@ -29,8 +34,8 @@ class Query:
         older_than: days since it was stored.
     """
 
-    senders: Sequence[str] = ()
-    recipients: Sequence[str] = ()
+    senders: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
     older_than: float | None = None
 
     def matches(self, entry: Entry) -> bool:
@@ -120,7 +125,13 @@ class Quarantine:
             if entry.recipients is None:
                 return Released(sent, refused, kept=True)
             left = tuple(one for one in entry.recipients if one not in sent)
-            claim.keep_only(left)
+            try:
+                claim.keep_only(left)
+            except (StorageError, OSError) as error:
+                raise ReleaseError(
+                    f"{entry.id} was sent to {', '.join(sent)}, but still names them: {error}; "
+                    "do not release it to them again"
+                ) from error
             return Released(sent, refused, kept=bool(left))
 
     def copy(

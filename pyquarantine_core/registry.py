@@ -5,7 +5,10 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeVar
@@ -107,10 +110,10 @@ class PluginPolicy:
 
     def objection(self, name: str, package: str) -> str:
         """Why the plugin is not loaded; empty when it is."""
-        names = {name, package}
-        if names & self.deny:
+        names = {normalised(name), normalised(package)}
+        if names & set(map(normalised, self.deny)):
             return "denied by plugins.deny"
-        if self.allow is not None and not names & self.allow:
+        if self.allow is not None and not names & set(map(normalised, self.allow)):
             return "not among plugins.allow"
         return ""
 
@@ -171,7 +174,7 @@ class Registry:
                 implementation.function(
                     **{name: done for name in implementation.argnames if name == "done"}
                 )
-            except Exception:
+            except BaseException:  # the answer stands, whatever an observer does
                 logger.exception(
                     "%s: plugin %s failed to observe the message",
                     done.queue_id,
@@ -184,11 +187,19 @@ class Registry:
         if near:
             text += f"; did you mean {near[0]!r}?"
         idle = [
-            f"{plugin.label} {plugin.status.value}: {plugin.cause}"
+            f"{plugin.label} failed: {plugin.cause}"
             for plugin in self.plugins
-            if plugin.status is not Status.ACTIVE
+            if plugin.status is Status.FAILED
         ]
+        denied = [plugin.package for plugin in self.plugins if plugin.status is Status.DENIED]
+        if denied:
+            idle.append(f"not let in by 'plugins': {', '.join(denied)}")
         return f"{text} ({'; '.join(idle)})" if idle else text
+
+
+def normalised(name: str) -> str:
+    """A plugin or package name as package tools compare them: `Pyq_Tag` is `pyq-tag`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def load(policy: PluginPolicy | None = None) -> Registry:
@@ -218,7 +229,8 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint, policy: PluginPolicy
     label = f"{package} {version} ({point.name})"
     plugin: object = None
     try:
-        plugin = point.load()
+        with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in `--json`
+            plugin = point.load()
         manager.register(plugin, name=label)
         _refuse_unknown_hooks(manager, plugin)
         provides = {kind: _declarations(manager, plugin, kind) for kind in Kind}

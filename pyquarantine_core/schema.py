@@ -6,7 +6,8 @@ dispatches on `type`. Beside standard keywords a fragment may use:
 
 - `format: regex`, `format: network`: checked as this program reads them;
 - `refers_to("storages")`: the value names an entry of that object of the config;
-- `one_of("ACCEPT", "REJECT")`: one of these words, in any case.
+- `one_of("ACCEPT", "REJECT")`: one of these words, in any case;
+- `"x-expected": "an absolute path"` beside `pattern`: what the error says would be right.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from jsonschema.exceptions import SchemaError
 
 from pyquarantine_core.errors import PatternError, PluginError
 from pyquarantine_core.patterns import compile_pattern
+from pyquarantine_core.sockets import MODE
 from pyquarantine_core.types import (
     ActionType,
     ConditionType,
@@ -47,6 +49,7 @@ DEFAULT_LOCAL_ADDRS = (
 LOG_LEVELS = ("error", "warning", "info", "debug")
 REFERS_TO = "x-refers-to"
 WORDS = "x-words"
+EXPECTED = "x-expected"
 
 STORAGE_KEYS: Json = {
     "original": {
@@ -143,7 +146,8 @@ def global_keys() -> Json:
         },
         "socket_mode": {
             "type": "string",
-            "pattern": "^0?[0-7]{3}$",
+            "pattern": MODE,
+            EXPECTED: "an octal mode such as '0660'",
             "description": "Permissions of a unix socket, in octal, such as 0660.",
         },
         "socket_group": {

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import secrets
 import socket
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyquarantine_core.errors import ConfigError
+from pyquarantine_core.errors import ConfigError, ListenError
 
+MODE = "^0?[0-7]{3}$"
+"""How a config writes permissions."""
+LONGEST_PATH = 107
+"""Bytes of a unix socket's path (unix(7), without the last NUL)."""
 BACKLOG = 128
 """Connections that may wait to be accepted (listen(2))."""
 
@@ -80,19 +86,20 @@ class Listener:
                     self.address.path.unlink()
 
 
-def listen(address: Address, *, mode: int | None = None, group: str | None = None) -> Listener:
+def listen(address: Address, *, mode: int | None = None, group: int | None = None) -> Listener:
     """Listen at an address.
 
     A unix socket is bound at a private path and renamed, so that it appears in one step with
-    its permissions, takes the place of a stale one, and no worker can unlink it.
+    its permissions and no worker can unlink it. It takes the place of a stale one, never of
+    another file or of a socket that is in use.
 
     Args:
         address: where.
         mode: permissions of a unix socket; None leaves them to the umask.
-        group: group of a unix socket.
+        group: number of a unix socket's group.
 
     Raises:
-        ConfigError: it cannot be listened on; why.
+        ListenError: it cannot be listened on; why.
     """
     listener = socket.socket(address.family, socket.SOCK_STREAM)
     try:
@@ -105,24 +112,52 @@ def listen(address: Address, *, mode: int | None = None, group: str | None = Non
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.bind((address.host, address.port))
         listener.listen(BACKLOG)
-    except (OSError, LookupError) as error:
+    except OSError as error:
         listener.close()
         place = address.path or f"{address.host or '*'} port {address.port}"
-        reason = (error.strerror if isinstance(error, OSError) else None) or error.args[0]
-        raise ConfigError(f"socket: cannot listen on {place}: {reason}") from error
+        raise ListenError(f"cannot listen on {place}: {error.strerror or error}") from error
     listener.setblocking(False)
     return Listener(address, listener)
 
 
-def _bind_path(listener: socket.socket, path: Path, mode: int | None, group: str | None) -> None:
+def _bind_path(listener: socket.socket, path: Path, mode: int | None, group: int | None) -> None:
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise OSError(errno.ENAMETOOLONG, f"the path is too long, over {LONGEST_PATH} bytes")
+    _refuse_used(path)
     private = path.with_name(f".pyq-{secrets.token_hex(4)}")
     listener.bind(str(private))
     try:
         if group is not None:
-            os.chown(private, -1, grp.getgrnam(group).gr_gid)
+            os.chown(private, -1, group)
         if mode is not None:
             private.chmod(mode)
         private.rename(path)
     except BaseException:
         private.unlink(missing_ok=True)
         raise
+
+
+def _refuse_used(path: Path) -> None:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise OSError(errno.EEXIST, "it exists and is not a socket")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.setblocking(False)  # one whose backlog is full is in use, too
+            client.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return
+    except BlockingIOError:
+        pass
+    raise OSError(errno.EADDRINUSE, "another process listens there")
+
+
+def group_id(name: str) -> int:
+    """The number of a group.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ConfigError(f"there is no group {name!r}") from None

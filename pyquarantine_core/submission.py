@@ -12,10 +12,13 @@ from pyquarantine_core.errors import ReleaseError
 from pyquarantine_core.printable import printable
 
 TIMEOUT = 60.0
-"""Seconds to wait for the server at each step."""
+"""Seconds to wait for the server at each step but the last."""
+END_OF_DATA_TIMEOUT = 600.0
+"""Seconds to wait for its answer to the message (RFC 5321, section 4.5.3.2.6)."""
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_BROKEN_ADDRESS = re.compile(r"[\x00-\x1f\x7f<>\ud800-\udfff]")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def submit(
@@ -46,14 +49,22 @@ def submit(
     Raises:
         ReleaseError: the server took the message for nobody.
     """
-    for address in (sender, *recipients):
-        if _BROKEN_ADDRESS.search(address):
-            raise ReleaseError(f"the address '{printable(address)}' cannot be sent to a server")
+    if not _is_sendable(sender):
+        raise ReleaseError(f"the sender '{printable(sender)}' is no address that can be sent")
+    unfit = {one: "no address that can be sent" for one in recipients if not _is_sendable(one)}
+    fit = [one for one in recipients if one not in unfit]
+    if not fit:
+        raise ReleaseError(f"'{printable(recipients[0])}' is no address that can be sent")
     try:
-        return _submit(server, sender, recipients, content, smtputf8)
+        return {**unfit, **_submit(server, sender, fit, content, smtputf8)}
     except (smtplib.SMTPException, OSError) as error:
         host, port = server
         raise ReleaseError(f"{host} port {port}: {_reason(error)}") from error
+
+
+def _is_sendable(address: str) -> bool:
+    """Whether it ends where its angle brackets end."""
+    return not _UNFIT.search(address) and not set(_QUOTED.sub("", address)) & set("<> ")
 
 
 def _submit(
@@ -80,6 +91,8 @@ def _submit(
             raise ReleaseError(
                 "; ".join(f"<{address}> refused: {reply}" for address, reply in refused.items())
             )
+        assert smtp.sock is not None
+        smtp.sock.settimeout(END_OF_DATA_TIMEOUT)
         _expect(smtp.data(_BARE_LF.sub(b"\r\n", content)), sender)
         with suppress(smtplib.SMTPException, OSError):
             smtp.quit()
@@ -120,7 +133,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         reply = error.smtp_error
         return f"{error.smtp_code} {_text(reply) if isinstance(reply, bytes) else reply}"
-    return printable(str(error)) or type(error).__name__
+    reason = error.strerror if isinstance(error, OSError) else None
+    return printable(reason or str(error)) or type(error).__name__
 
 
 def _text(reply: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from jsonschema.validators import extend
 
 from pyquarantine_core.config_file import format_error
 from pyquarantine_core.errors import ConfigError, PluginError
-from pyquarantine_core.schema import REFERS_TO, WORDS, format_checker, merged_schema
+from pyquarantine_core.registry import normalised
+from pyquarantine_core.schema import EXPECTED, REFERS_TO, WORDS, format_checker, merged_schema
 from pyquarantine_core.types import Kind
 
 if TYPE_CHECKING:
@@ -54,7 +56,10 @@ def validate(file: ConfigFile, registry: Registry) -> None:
         if isinstance(name, str) and name not in known:
             yield ValidationError(f"{name!r} is not in '{section}'{_suggestion(name, known)}")
 
-    checking: Any = extend(Draft202012Validator, {REFERS_TO: check_reference})  # type: ignore[no-untyped-call] # the stubs leave it untyped
+    checking: Any = extend(
+        Draft202012Validator, {REFERS_TO: check_reference, "pattern": _check_pattern}
+    )  # type: ignore[no-untyped-call] # the stubs leave it untyped
+    _refuse_unknown_plugins(file, registry)
     validator = checking(merged_schema(registry), format_checker=format_checker())
     mistakes = {
         (file.line(keys), keys, message)
@@ -69,6 +74,25 @@ def validate(file: ConfigFile, registry: Registry) -> None:
         raise ConfigError("\n".join(lines))
 
 
+def _check_pattern(
+    _validator: object, pattern: str, text: object, _schema: object
+) -> Iterator[ValidationError]:
+    """As JSON Schema has it (ECMA-262): `$` is the end, not the place before a last line break."""
+    if isinstance(text, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), text):
+        yield ValidationError(f"{text!r} does not match {pattern!r}")
+
+
+def _refuse_unknown_plugins(file: ConfigFile, registry: Registry) -> None:
+    """A denial that denies nothing would let in what it was meant to keep out."""
+    policy = file.data.get("plugins")
+    known = [name for plugin in registry.plugins for name in (plugin.name, plugin.package)]
+    for key, names in policy.items() if isinstance(policy, dict) else ():
+        for index, name in enumerate(names if isinstance(names, list) else ()):
+            if normalised(str(name)) not in map(normalised, known):
+                text = f"no installed plugin is named {name!r}{_suggestion(name, known)}"
+                raise ConfigError(format_error(file, ("plugins", key, index), text))
+
+
 def _explain(error: ValidationError, registry: Registry) -> Iterator[tuple[Keys, str]]:
     keys: Keys = tuple(error.absolute_path)
     value: Any = error.instance
@@ -78,15 +102,21 @@ def _explain(error: ValidationError, registry: Registry) -> Iterator[tuple[Keys,
         case "additionalProperties":
             yield from _unknown_keys(value, schema, keys, registry)
         case "required":
-            yield from ((keys, f"{key!r} is missing") for key in wanted if key not in value)
+            known = schema.get("properties", {})
+            misspelt = " ".join(_suggestion(key, known) for key in value if key not in known)
+            yield from (
+                (keys, f"{key!r} is missing")
+                for key in wanted
+                if key not in value and repr(key) not in misspelt
+            )
         case "enum" if kind := _kind_of_type(keys):
             yield keys, _find_error(registry, kind, value)
         case "enum":
             yield keys, _not_one_of(value, wanted)
         case "pattern" if WORDS in schema:
             yield keys, _not_one_of(value, schema[WORDS])
-        case "pattern" if "description" in schema:
-            yield keys, f"{_shown(value)} is not fit: {schema['description'].rstrip('.')}"
+        case "pattern" if EXPECTED in schema:
+            yield keys, f"{_shown(value)} is not {schema[EXPECTED]}"
         case "format" if error.cause is not None:
             yield keys, str(error.cause)
         case "type":

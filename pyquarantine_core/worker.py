@@ -7,102 +7,40 @@ and the config that are installed now: `python -m pyquarantine_core.worker`.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
-import select
 import signal
-import socket
-import stat
-import sys
-import tempfile
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from pyquarantine_core import config as configuration
 from pyquarantine_core import milter
 from pyquarantine_core.config import Config
-from pyquarantine_core.errors import ConfigError, PyquarantineError
-from pyquarantine_core.log import set_up_logging
+from pyquarantine_core.engine import is_bug
+from pyquarantine_core.errors import ConfigError
+from pyquarantine_core.listening import give_to_libmilter, stop_listening
+from pyquarantine_core.log import set_level, set_up_logging
+from pyquarantine_core.stopping import StopRequest
 from pyquarantine_core.types import Component
+from pyquarantine_core.underway import MessagesUnderWay
 
 logger = logging.getLogger(__name__)
 
-STOP_TIMEOUT = 30.0
-"""Seconds that a message under way has to be finished after SIGTERM."""
+STOP_TIMEOUT = 10.0
+"""Seconds that messages under way have to be finished after SIGTERM."""
+KILL_TIMEOUT = 15.0
+"""Seconds after which a worker that was told to stop is killed."""
 READY = b"+"
-
-
-class MessagesUnderWay:
-    """Counts messages, so that a worker can end when there is none (`milter.Activity`)."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._count = 0
-        self._closed = False
-
-    def begin(self) -> None:
-        """A message has begun.
-
-        Raises:
-            PyquarantineError: the worker ends; it must be tried again.
-        """
-        with self._changed:
-            if self._closed:
-                raise PyquarantineError("the daemon is stopping")
-            self._count += 1
-
-    def end(self) -> None:
-        """A message is answered or given up."""
-        with self._changed:
-            self._count -= 1
-            self._changed.notify_all()
-
-    def close(self, timeout: float) -> bool:
-        """Wait, at most so many seconds, until none is under way; none can begin afterwards."""
-        with self._changed:
-            idle = self._changed.wait_for(lambda: self._count == 0, timeout)
-            self._closed = True
-            return idle
-
-
-class StopRequest:
-    """SIGTERM, SIGINT, or the end of the supervisor (its pipe is closed)."""
-
-    def __init__(self, supervisor: int) -> None:
-        self.made = False
-        self._supervisor = supervisor
-        self._woken, self._wake = os.pipe()
-        os.set_blocking(self._wake, False)
-        signal.signal(signal.SIGTERM, self.make)
-        signal.signal(signal.SIGINT, self.make)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, self.wake)
-
-    def make(self, *_: object) -> None:
-        """Ask to stop; `wait` returns."""
-        self.made = True
-        self.wake()
-
-    def wake(self, *_: object) -> None:
-        """Make `wait` return."""
-        with contextlib.suppress(BlockingIOError):  # full: it will return anyway
-            os.write(self._wake, b".")
-
-    def wait(self) -> None:
-        """Return when a stop was asked for or a child ended."""
-        watched = [self._woken] if self.made else [self._woken, self._supervisor]
-        ready, _, _ = select.select(watched, [], [])
-        if self._supervisor in ready:
-            self.made = True
-        if self._woken in ready:
-            os.read(self._woken, 1024)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a generation until it is told to stop; returns the exit status."""
     options = _parse(arguments)
+    for inherited in (options.listener, options.supervisor, options.ready):
+        os.set_inheritable(inherited, False)
     set_up_logging(debug=options.debug)
     stop = StopRequest(options.supervisor)
     try:
@@ -111,22 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in str(error).splitlines():
             logger.error("%s", line)
         return os.EX_CONFIG
+    set_level(config.settings["loglevel"], debug=options.debug)
+    if not _each(config.components(), "set_up"):
+        return 1
     underway = MessagesUnderWay()
     rules = milter.make_filter(config.rules, underway, config.registry.message_done)
-    listener = _give_to_libmilter(options.listener, rules)
-    count = config.settings.get("workers") or os.cpu_count() or 1
-    ready, report = os.pipe()
-    workers = {
-        _fork(lambda: _work(config, underway, listener, options.supervisor, report))
-        for _ in range(count)
-    }
-    os.close(report)
-    if _read_all(ready) == READY * count:
-        os.write(options.ready, READY)
-        logger.info("ready with %d workers", count)
-    else:
-        stop.make()
-    return _watch(workers, stop)
+    generation = _Generation(give_to_libmilter(options.listener, rules), stop, options.ready)
+    for _ in range(config.settings.get("workers") or os.cpu_count() or 1):
+        generation.fork(
+            lambda report: _work(config, underway, generation.listener, options.supervisor, report)
+        )
+    return generation.watch()
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -138,41 +71,78 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _watch(workers: set[int], stop: StopRequest) -> int:
-    """Wait for the workers to end; pass a stop on to them."""
-    status = 0
-    told = False
-    while workers:
-        if stop.made and not told:
-            told = True
-            for pid in workers:
-                os.kill(pid, signal.SIGTERM)
-        for pid in tuple(workers):
+class _Generation:
+    """The forked processes; the parent of them all has no threads."""
+
+    def __init__(self, listener: int, stop: StopRequest, ready: int) -> None:
+        self.listener = listener
+        self._stop = stop
+        self._tell_supervisor = ready
+        self._ready, self._report = os.pipe()
+        self._missing = 0
+        self._running: set[int] = set()
+
+    def fork(self, run: Callable[[int], int]) -> None:
+        """Fork a process that runs this; it is given a pipe on which to report READY."""
+        pid = os.fork()
+        if pid:
+            self._running.add(pid)
+            self._missing += 1
+            return
+        status = 1
+        try:
+            status = run(self._report)
+        except BaseException:
+            logger.exception("a worker failed")
+        finally:
+            logging.shutdown()
+            os._exit(status)
+
+    def watch(self) -> int:
+        """Wait for all to end, and pass a stop on to them; returns the exit status."""
+        status = 0
+        deadline: float | None = None
+        while self._running:
+            if self._stop.made and deadline is None:
+                deadline = time.monotonic() + KILL_TIMEOUT
+                stop_listening(self.listener)
+                self._signal(signal.SIGTERM)
+            if deadline is not None and time.monotonic() >= deadline:
+                logger.error("killing %d workers that do not stop", len(self._running))
+                self._signal(signal.SIGKILL)
+            status = max(status, *self._reap(), 0)
+            if self._running:
+                pause = None if deadline is None else max(0.1, deadline - time.monotonic())
+                if self._stop.wait(pause, [self._ready] if self._missing else []):
+                    self._note_ready()
+        return status if self._stop.made else status or 1
+
+    def _signal(self, number: int) -> None:
+        for pid in self._running:
+            os.kill(pid, number)
+
+    def _note_ready(self) -> None:
+        self._missing -= len(os.read(self._ready, self._missing))
+        if not self._missing:
+            os.write(self._tell_supervisor, READY)
+            logger.info("ready with %d processes", len(self._running))
+
+    def _reap(self) -> list[int]:
+        """The exit statuses of those that have ended."""
+        statuses = []
+        for pid in tuple(self._running):
             ended, result = os.waitpid(pid, os.WNOHANG)
             if not ended:
                 continue
-            workers.remove(pid)
+            self._running.remove(pid)
             code = os.waitstatus_to_exitcode(result)
-            status = max(status, code if code >= 0 else 1)
-            if not stop.made:
-                logger.error("worker %d ended unexpectedly (%d), %d left", pid, code, len(workers))
-        if workers:
-            stop.wait()
-    return status if stop.made else status or 1
-
-
-def _fork(run: Callable[[], int]) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    try:
-        status = run()
-    except BaseException:
-        logger.exception("a worker failed")
-    finally:
-        logging.shutdown()
-        os._exit(status)
+            statuses.append(code if code >= 0 else 1)
+            if self._missing:
+                self._stop.make()
+            elif not self._stop.made:
+                left = len(self._running)
+                logger.error("worker %d ended unexpectedly (%d), %d left", pid, code, left)
+        return statuses
 
 
 def _work(
@@ -180,26 +150,33 @@ def _work(
 ) -> int:
     """A worker: open what the plugins need, serve, and end between two messages."""
     stop = StopRequest(supervisor)
-    opened: list[Component] = []
-    try:
-        for component in config.components():
-            opened.append(component)
-            component.open()
-    except (PyquarantineError, OSError) as error:
-        logger.error("cannot start: %s", error)
+    components = list(config.components())
+    if not _each(components, "open"):
         return 1
     server = threading.Thread(target=_serve, args=(stop,), name="libmilter", daemon=True)
     server.start()
     os.write(report, READY)
-    os.close(report)
     while not stop.made:
         stop.wait()
-    _stop_listening(listener)
+    stop_listening(listener)
     if not underway.close(STOP_TIMEOUT):
         logger.warning("stopping while messages are under way; the MTA will try them again")
-    for component in reversed(opened):
-        component.close()
+    for one in reversed(components):
+        _each([one], "close")
     return 0
+
+
+def _each(
+    components: Iterable[tuple[str, Component]], step: Literal["set_up", "open", "close"]
+) -> bool:
+    """Set up, open or close components in order, until one fails; that one is logged."""
+    for label, component in components:
+        try:
+            getattr(component, step)()
+        except Exception as error:
+            logger.error("%s: %s", label, error, exc_info=is_bug(error))
+            return False
+    return True
 
 
 def _serve(stop: StopRequest) -> None:
@@ -211,52 +188,7 @@ def _serve(stop: StopRequest) -> None:
         stop.make()
 
 
-def _give_to_libmilter(inherited: int, rules: milter.Filter) -> int:
-    """Make libmilter listen on the inherited socket; returns its descriptor for it.
-
-    libmilter only opens sockets itself: it gets a private one, which is then replaced. The
-    socket is non-blocking, for a worker that loses the race for a connection must not wait in
-    accept().
-    """
-    with socket.socket(fileno=os.dup(inherited)) as listener:
-        family = listener.family
-    before = _listeners()
-    with tempfile.TemporaryDirectory() as directory:
-        private = {
-            socket.AF_UNIX: f"unix:{directory}/milter",
-            socket.AF_INET: "inet:0@127.0.0.1",
-            socket.AF_INET6: "inet6:0@::1",
-        }
-        milter.prepare(rules, private[family])
-        (descriptor,) = _listeners() - before
-    os.dup2(inherited, descriptor)
-    os.set_blocking(descriptor, False)
-    return descriptor
-
-
-def _listeners() -> set[int]:
-    """The descriptors of this process that are sockets."""
-    found = set()
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - descriptors, not paths
-        with contextlib.suppress(OSError):  # the listing's own descriptor is gone by now
-            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                found.add(int(name))
-    return found
-
-
-def _stop_listening(descriptor: int) -> None:
-    """Put a socket that nobody can reach in the place of the listening one."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as nobody:
-        nobody.bind("")
-        nobody.listen()
-        nobody.setblocking(False)
-        os.dup2(nobody.fileno(), descriptor)
-
-
-def _read_all(descriptor: int) -> bytes:
-    with open(descriptor, "rb") as pipe:
-        return pipe.read()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    logging.shutdown()
+    os._exit(ended)  # a thread that a plugin started must not keep it

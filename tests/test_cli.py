@@ -210,7 +210,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("arguments", "complaint"),
         [
-            (["shwo"], "No such command 'shwo'."),
+            (["shwo"], "no installed plugin provides the command 'shwo'; did you mean 'show'?"),
             (["show", "--jsno"], "--jsno"),
             (["plugins", "more"], "Got unexpected extra argument (more)"),
         ],

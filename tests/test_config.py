@@ -227,7 +227,8 @@ class TestWhatIsBuilt:
             built({"rules": [rule("told", {"list": "x"})]})
 
     @pytest.mark.parametrize(
-        ("cause", "text"), [("admin", "no luck"), ("bug", "cannot be built: ValueError: no luck")]
+        ("cause", "text"),
+        [("admin", "no luck"), ("bug", "tests.test_config ? cannot build it: ValueError: no luck")],
     )
     def test_what_build_raises_is_one_line(self, cause: str, text: str) -> None:
         with pytest.raises(ConfigError) as caught:
@@ -242,7 +243,7 @@ class TestPlugins:
         text = refusal(path)
         assert text.startswith(f"{path}:13: rules[0].actions[0].type: no installed plugin provides")
         assert "pyq-headers" in text
-        assert "denied: denied by plugins.deny" in text
+        assert "not let in by 'plugins'" in text
 
     def test_a_failed_plugin_that_is_named_is_an_error_with_the_cause(
         self, tmp_path: Path, install_plugin: InstallPlugin

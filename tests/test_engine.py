@@ -264,7 +264,9 @@ class TestRecipients:
         def hold(message: Message) -> None:
             message.remove_recipients(message.addresses)
 
-        cursor = run(ruleset(rule(action("r/hold", hold), action("r/after"))))
+        cursor = run(
+            ruleset(rule(action("r/hold", hold, changes=Part.RECIPIENTS), action("r/after")))
+        )
         assert cursor.decision == Decision(Verdict.DISCARD)
         assert cursor.ran == ["r/hold"]
 
@@ -273,11 +275,15 @@ class TestRecipients:
             message.remove_recipients(message.addresses)
             return REJECT
 
-        assert run(ruleset(rule(action("r/hold", hold)))).decision == REJECT
+        assert (
+            run(ruleset(rule(action("r/hold", hold, changes=Part.RECIPIENTS)))).decision == REJECT
+        )
 
     def test_rules_go_on_while_one_is_left(self) -> None:
         message = received(recipients=["one@example.org", "Two@Example.org"])
-        hold = action("r/hold", lambda m: m.remove_recipients(["two@example.ORG"]))
+        hold = action(
+            "r/hold", lambda m: m.remove_recipients(["two@example.ORG"]), changes=Part.RECIPIENTS
+        )
         cursor = run(ruleset(rule(hold, action("r/after"))), message)
         assert cursor.decision == ACCEPT
         assert cursor.ran == ["r/hold", "r/after"]

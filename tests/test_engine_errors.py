@@ -18,6 +18,7 @@ from pyquarantine_core.testing.rules import received
 from pyquarantine_core.types import Decision, Effect, Match, Part, Stage, Verdict
 
 ACCEPT = Decision(Verdict.ACCEPT)
+EVERYTHING = Part.RECIPIENTS | Part.HEADERS | Part.BODY
 CONTENT = b"Subject: Hello\nX-Old: 1\n\nBody\n"
 
 
@@ -139,7 +140,7 @@ class TestContinue:
         cursor = run(
             ruleset(
                 rule(
-                    action("r/keep", keep),
+                    action("r/keep", keep, changes=Part.HEADERS),
                     action("r/fail", change_and_fail, needs=Stage.BODY, on_error=OnError.CONTINUE),
                     action("r/after"),
                 )
@@ -234,9 +235,10 @@ class TestPretend:
             message.stage(Note())
             return Decision(Verdict.REJECT, "no")
 
-        run(
-            ruleset(rule(action("r/a", change_and_reject, needs=Stage.BODY, pretend=True))), message
+        pretended = action(
+            "r/a", change_and_reject, needs=Stage.BODY, changes=EVERYTHING, pretend=True
         )
+        run(ruleset(rule(pretended)), message)
         prefix = "4XyZ1234: r/a: pretend: would "
         assert [line.removeprefix(prefix) for line in caplog.messages] == [
             "delete the header 'X-Old: 1'",

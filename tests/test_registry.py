@@ -274,7 +274,7 @@ class TestMissingTypes:
         assert refusal(found, Kind.STORAGE, "s3") == (
             "no installed plugin provides the storage 's3'"
             " (pyq-bad 1.0 failed: ModuleNotFoundError: No module named 'no_such_module';"
-            " pyq-denied 1.0 denied: denied by plugins.deny)"
+            " not let in by 'plugins': pyq-denied)"
         )
 
 

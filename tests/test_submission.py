@@ -88,11 +88,18 @@ class TestEnvelope:
     def test_an_address_that_could_carry_a_command_is_refused(
         self, address: str, smtp_sink: SmtpSink
     ) -> None:
-        for sender, recipients in ((address, (ONE,)), (SENDER, (ONE, address))):
-            with pytest.raises(ReleaseError, match="cannot be sent to a server") as caught:
+        for sender, recipients in ((address, (ONE,)), (SENDER, (address,))):
+            with pytest.raises(ReleaseError, match="is no address that can be sent") as caught:
                 send(smtp_sink, sender=sender, recipients=recipients)
             assert len(str(caught.value).splitlines()) == 1
         assert smtp_sink.received == ()
+        refused = send(smtp_sink, recipients=(ONE, address))
+        assert refused == {address: "no address that can be sent"}
+        assert arrived(smtp_sink).recipients == (ONE,)
+
+    def test_a_quoted_local_part_may_hold_anything(self, smtp_sink: SmtpSink) -> None:
+        send(smtp_sink, sender='"<x> y"@example.org', recipients=(ONE,))
+        assert arrived(smtp_sink).sender == '"<x> y"@example.org'
 
 
 class TestExtensions:

@@ -63,7 +63,7 @@ def when(**conditions: object) -> dict[str, Any]:
         ({"workers": None}, "workers: null should be a whole number"),
         (
             {"socket_mode": "0888"},
-            "socket_mode: '0888' is not fit: Permissions of a unix socket, in octal, such as 0660",
+            "socket_mode: '0888' is not an octal mode such as '0660'",
         ),
         (
             {"loglevel": "inof"},
@@ -200,9 +200,7 @@ def test_an_unknown_type_of_action() -> None:
 
 def test_a_header_name_that_is_none() -> None:
     bad = rule("add_header", {"field": "X Seen", "value": "yes"})
-    assert mistake({"rules": [bad]}) == (
-        f"{ACTION}.options.field: 'X Seen' is not fit: Name of the header"
-    )
+    assert mistake({"rules": [bad]}) == (f"{ACTION}.options.field: 'X Seen' is not a header name")
 
 
 def test_two_quarantines_of_one_name_cannot_be_told_apart() -> None:

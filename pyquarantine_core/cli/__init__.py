@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,21 @@ class CommandGroup(click.Group):
                 f"{plugin.label}: the command {cmd_name!r} cannot be built: {error}"
             ) from error
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, but an unknown command names plugins that failed or were denied."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            try:
+                _session(ctx).registry.find(Kind.COMMAND, args[0])
+            except PluginError as error:
+                near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+                hint = (
+                    f"; did you mean {near[0]!r}?" if near and "did you" not in str(error) else ""
+                )
+                raise click.UsageError(f"{error}{hint}", ctx) from None
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List commands without building those of plugins."""
         registry = _session(ctx).registry
@@ -68,6 +84,7 @@ def _session(context: click.Context) -> Session:
     type=click.Path(path_type=Path),
     default=DEFAULT_PATH,
     show_default=True,
+    is_eager=True,  # --help lists the plugins that this config lets in
     help="Config file to read.",
 )
 @click.version_option(__version__, "-v", "--version", message="%(prog)s %(version)s")

@@ -107,6 +107,8 @@ def _traits(step: Step) -> str:
 
 
 def _provides(plugin: Plugin) -> str:
+    if not plugin.provides and not plugin.observes:
+        return "nothing (is @hookimpl missing?)"
     return "\n".join(
         f"{kind.value}: {', '.join(one.name for one in declarations)}"
         for kind, declarations in plugin.provides.items()

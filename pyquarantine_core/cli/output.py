@@ -23,7 +23,7 @@ def print_json(data: object) -> None:
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "nothing to list"
 ) -> None:
-    """Print a table; cells wrap on a terminal and are never cut."""
+    """Print a table; cells wrap on a terminal, but for the first, and are never cut."""
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - only tables need rich
     from rich.console import Console  # noqa: PLC0415 - likewise
     from rich.table import Table  # noqa: PLC0415 - likewise
@@ -33,8 +33,8 @@ def print_table(
         click.echo(empty)
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for index, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*(Text("\n".join(map(printable, cell.splitlines()))) for cell in row))
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)

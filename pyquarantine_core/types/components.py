@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 class Component:
     """Anything that `build` returns."""
 
+    def set_up(self) -> None:
+        """Make what is missing (a directory); called once, before the workers are forked.
+
+        Raises:
+            PyquarantineError: what is needed cannot be had; the daemon does not start.
+        """
+
     def open(self) -> None:
-        """Take what lasts (connections, directories); called once in each worker.
+        """Take what lasts (connections); called in each worker, and by commands.
 
         Raises:
             PyquarantineError: what is needed cannot be had; the daemon does not start.

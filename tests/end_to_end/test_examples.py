@@ -106,7 +106,9 @@ def test_virus_is_rejected_spam_discarded_and_both_are_held(
     assert send("Subject: v", "X-Virus: Yes") == "554 5.7.0 Message rejected due to virus"
     assert send("Subject: s", "X-Spam: Yes").startswith("250 ")
     assert send("Subject: ham").startswith("250 ")
-    assert send("Subject: from inside", "X-Spam: Yes", client={"ADDR": "10.0.0.7"}).startswith("250")
+    assert send("Subject: from inside", "X-Spam: Yes", client={"ADDR": "10.0.0.7"}).startswith(
+        "250"
+    )
     postfix.wait_until_idle()
 
     delivered = sorted(one.content.partition(b"Subject: ")[2] for one in smtp_sink.received)

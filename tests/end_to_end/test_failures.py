@@ -137,7 +137,7 @@ def test_an_error_at_any_stage_is_a_tempfail_and_the_connection_goes_on(
             assert result.verdict is Verdict.TEMPFAIL
             if stage != "connect":
                 assert connection.send(MAIL).verdict is Verdict.TEMPFAIL
-    logged = daemon.wait_for_log("r: condition fails_")
+    logged = daemon.wait_for_log("tempfail: r: condition fails_")
     assert f"fails_{stage} of failing 1 failed: no luck" in logged
 
 

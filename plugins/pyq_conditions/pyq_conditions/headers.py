@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyquarantine_core.message import Message
-from pyquarantine_core.patterns import Pattern, compile_pattern
+from pyquarantine_core.patterns import Budget, Pattern, compile_pattern
 from pyquarantine_core.types import Condition, Match, Services
 
 
@@ -22,8 +22,9 @@ class Headers(Condition):
     def check(self, message: Message) -> Match:
         groups: dict[str, str] = {}
         headers = message.headers
+        budget = Budget()
         for pattern in self._patterns:
-            found = next(filter(None, (pattern.search(one.text) for one in headers)), None)
+            found = next(filter(None, (pattern.search(one.text, budget) for one in headers)), None)
             if found is None:
                 return Match(matched=False, reason=f"no header matches {pattern.source!r}")
             groups |= pattern.named_groups(found)

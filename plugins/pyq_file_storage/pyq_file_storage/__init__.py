@@ -17,11 +17,13 @@ SCHEMA = {
         "directory": {
             "type": "string",
             "pattern": r"^/[^\u0000]*$",
+            "x-expected": "an absolute path",
             "description": "Absolute path of the directory; created (0700) when it is missing.",
         },
         "mode": {
             "type": "string",
             "pattern": "^0?[0-7]{3}$",
+            "x-expected": "an octal mode such as '0660'",
             "default": "0600",
             "description": "Permissions of new files, in octal, whatever the umask.",
         },

@@ -37,7 +37,7 @@ class FileStorage(Storage):
     def from_options(cls, options: Options, _services: Services) -> Self:
         return cls(Path(options["directory"]), int(options["mode"], 8))
 
-    def open(self) -> None:
+    def set_up(self) -> None:
         """Create the directory when it is missing, and clear away what a crash has left.
 
         Raises:

@@ -48,7 +48,7 @@ def directory(tmp_path: Path) -> Path:
 @pytest.fixture
 def storage(directory: Path) -> FileStorage:
     storage = FileStorage(directory)
-    storage.open()
+    storage.set_up()
     return storage
 
 

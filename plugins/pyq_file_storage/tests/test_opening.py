@@ -44,7 +44,7 @@ def unprivileged() -> Iterator[None]:
 def test_a_missing_directory_is_created_for_its_owner_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        FileStorage(tmp_path / "a" / "b" / "c").open()
+        FileStorage(tmp_path / "a" / "b" / "c").set_up()
     finally:
         os.umask(before)
     for path in ("a", "a/b", "a/b/c"):
@@ -54,14 +54,14 @@ def test_a_missing_directory_is_created_for_its_owner_alone(tmp_path: Path) -> N
 def test_an_existing_directory_stays_as_it_is(directory: Path) -> None:
     directory.mkdir(mode=0o750)
     before = directory.stat()
-    FileStorage(directory).open()
+    FileStorage(directory).set_up()
     assert directory.stat() == before
 
 
 def test_a_link_to_a_directory_may_be_configured(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    FileStorage(tmp_path / "link").open()
+    FileStorage(tmp_path / "link").set_up()
 
 
 @pytest.mark.parametrize("path", ["file", "file/below", "dangling"])
@@ -69,7 +69,7 @@ def test_what_is_not_a_directory_is_one_clear_error(tmp_path: Path, path: str) -
     (tmp_path / "file").write_text("")
     (tmp_path / "dangling").symlink_to("nowhere")
     with pytest.raises(StorageError, match=f"^cannot store in {tmp_path / path}: .*director"):
-        FileStorage(tmp_path / path).open()
+        FileStorage(tmp_path / path).set_up()
 
 
 def test_a_directory_that_is_not_writable_is_one_clear_error() -> None:
@@ -77,7 +77,7 @@ def test_a_directory_that_is_not_writable_is_one_clear_error() -> None:
         directory = Path(name)
         directory.chmod(0o555)
         with unprivileged(), pytest.raises(StorageError) as caught:
-            FileStorage(directory).open()
+            FileStorage(directory).set_up()
         assert str(caught.value) == f"cannot store in {directory}: it is not writable"
 
 
@@ -86,7 +86,7 @@ def test_a_directory_that_may_not_be_created_is_one_clear_error() -> None:
         parent = Path(name)
         parent.chmod(0o555)
         with unprivileged(), pytest.raises(StorageError, match="Permission denied"):
-            FileStorage(parent / "held").open()
+            FileStorage(parent / "held").set_up()
 
 
 def test_a_day_after_a_crash_its_leftovers_are_removed(
@@ -103,11 +103,11 @@ def test_a_day_after_a_crash_its_leftovers_are_removed(
 
     before = names(directory)
     age(directory, 23)
-    storage.open()
+    storage.set_up()
     assert names(directory) == before
 
     age(directory, 25)
-    storage.open()
+    storage.set_up()
     assert names(directory) == [".other.tmp", kept, f"{kept}.metadata"]
 
 
@@ -118,5 +118,5 @@ def test_leftovers_of_a_committed_entry_go_without_it(
     for name in (entry_id, f"{entry_id}.metadata"):
         os.link(directory / name, directory / f".{name}.tmp")
     age(directory, 48)
-    storage.open()
+    storage.set_up()
     assert names(directory) == [entry_id, f"{entry_id}.metadata"]

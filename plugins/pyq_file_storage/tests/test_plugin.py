@@ -51,7 +51,7 @@ def test_what_is_built_stores_with_these_options(
     storage = DECLARED.build(filled, cast("Services", None))
     assert isinstance(storage, FileStorage)
     assert not directory.exists()
-    storage.open()
+    storage.set_up()
     path = directory / store(storage, mail())
     assert stat.S_IMODE(path.stat().st_mode) == mode
     storage.close()

@@ -135,7 +135,7 @@ def test_files_have_the_configured_mode_whatever_the_umask(
     directory: Path, mail: MakeMessage, store: Store, mode: int, umask: int
 ) -> None:
     storage = FileStorage(directory, mode)
-    storage.open()
+    storage.set_up()
     before = os.umask(umask)
     try:
         entry_id = store(storage, mail())

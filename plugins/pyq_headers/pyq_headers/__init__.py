@@ -13,6 +13,7 @@ __version__ = "3.0.0.dev0"
 NAME = {
     "type": "string",
     "pattern": "^[!-9;-~]+$",
+    "x-expected": "a header name",
     "description": "Name of the header.",
 }
 """Printable ASCII but no colon (RFC 5322, 2.2)."""

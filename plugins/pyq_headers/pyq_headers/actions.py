@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 from pyquarantine_core.header_text import clean_text
 from pyquarantine_core.message import Header, Message
-from pyquarantine_core.patterns import Pattern, check_template, compile_pattern
+from pyquarantine_core.patterns import Budget, Pattern, check_template, compile_pattern
 from pyquarantine_core.types import Action, Options, Services
 
 
@@ -41,23 +43,26 @@ class ModHeader(Action):
 
     def apply(self, message: Message) -> None:
         edits: list[tuple[Header, str | None]] = []
+        emptied: list[Header] = []
+        budget = Budget()
         for header in message.headers:
-            if self._name.match(header.name) is None:
+            if self._name.match(header.name, budget) is None:
                 continue
-            new = self._new_value(header.value)
+            new = self._new_value(header.value, budget)
             if new == header.value:
                 continue
-            if not clean_text(new):
-                message.log.warning("%s would be empty and is left alone", header.name)
-            else:
+            if clean_text(new):
                 edits.append((header, new))
-                message.log.info("changed the header %s", header.name)
+            else:
+                emptied.append(header)
         message.edit_headers(edits)
+        _log(message, logging.INFO, "changed", [header for header, _ in edits])
+        _log(message, logging.WARNING, "left alone what would be empty:", emptied)
 
-    def _new_value(self, value: str) -> str:
+    def _new_value(self, value: str, budget: Budget) -> str:
         if self._search is None:
             return self._value
-        return self._search.sub(self._value, value)
+        return self._search.sub(self._value, value, budget)
 
 
 class DelHeader(Action):
@@ -72,15 +77,22 @@ class DelHeader(Action):
         return cls(compile_pattern(options["field"]), _value_pattern(options.get("value")))
 
     def apply(self, message: Message) -> None:
-        gone: list[tuple[Header, str | None]] = [
-            (header, None)
+        budget = Budget()
+        gone = [
+            header
             for header in message.headers
-            if self._name.match(header.name) is not None
-            and (self._value is None or self._value.search(header.value) is not None)
+            if self._name.match(header.name, budget) is not None
+            and (self._value is None or self._value.search(header.value, budget) is not None)
         ]
-        for header, _ in gone:
-            message.log.info("deleted the header %s", header.name)
-        message.edit_headers(gone)
+        message.edit_headers([(header, None) for header in gone])
+        _log(message, logging.INFO, "deleted", gone)
+
+
+def _log(message: Message, level: int, done: str, headers: list[Header]) -> None:
+    """One line, however many headers a stranger has written."""
+    if headers:
+        names = ", ".join(dict.fromkeys(header.name for header in headers))
+        message.log.log(level, "%s %d headers: %s", done, len(headers), names)
 
 
 def _value_pattern(text: str | None) -> Pattern | None:

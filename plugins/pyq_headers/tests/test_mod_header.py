@@ -107,7 +107,9 @@ def test_a_header_that_would_be_empty_is_left_alone(
 ) -> None:
     caplog.set_level(logging.WARNING)
     assert subject(b"ooo", **options) == "ooo"
-    assert caplog.messages == ["4XyZ1234: rule/action: Subject would be empty and is left alone"]
+    assert caplog.messages == [
+        "4XyZ1234: rule/action: left alone what would be empty: 1 headers: Subject"
+    ]
 
 
 def test_an_empty_header_where_nothing_is_found_is_not_spoken_of(

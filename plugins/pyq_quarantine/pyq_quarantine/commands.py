@@ -13,7 +13,13 @@ from pyquarantine_core.cli.output import local_time, print_json, print_table
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.errors import ReleaseError
 from pyquarantine_core.printable import printable
-from pyquarantine_core.quarantine import Quarantine, Query, Released, find_quarantine
+from pyquarantine_core.quarantine import (
+    Quarantine,
+    Query,
+    Released,
+    find_quarantine,
+    quarantines,
+)
 from pyquarantine_core.types import Entry
 
 
@@ -42,7 +48,9 @@ other_sender = click.option(
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"]}, subcommand_metavar="COMMAND ..."
+    context_settings={"help_option_names": ["-h", "--help"]},
+    subcommand_metavar="COMMAND ...",
+    invoke_without_command=True,
 )
 @click.argument("name")
 @click.pass_context
@@ -51,7 +59,16 @@ def quarantine(context: click.Context, name: str) -> None:
 
     NAME is the name of its action, or RULE/ACTION. `pyquarantine show` lists them.
     """
-    context.obj = _Named(context.find_object(Session) or Session(), name)
+    session = context.find_object(Session)
+    assert session is not None
+    context.obj = _Named(session, name)
+    if context.invoked_subcommand is None:
+        assert isinstance(context.command, click.Group)
+        commands = context.command.commands
+        known = ", ".join(one.name for one in quarantines(session.config)) or "none configured"
+        if name in commands:
+            raise click.UsageError(f"name a quarantine before {name!r}: {known}")
+        raise click.UsageError(f"say what to do with {name!r}: {', '.join(commands)}")
 
 
 @quarantine.command("list")
@@ -69,14 +86,15 @@ def quarantine(context: click.Context, name: str) -> None:
 @click.pass_obj
 def list_(
     named: _Named,
-    senders: Sequence[str],
-    recipients: Sequence[str],
+    senders: tuple[str, ...],
+    recipients: tuple[str, ...],
     older_than: float | None,
     batch: bool,
     as_json: bool,
 ) -> None:
     """List held mail, oldest first."""
-    found = named.quarantine.find(Query(senders, recipients, older_than))
+    query = Query(senders, recipients, older_than)
+    found = named.quarantine.find(query)
     if batch:
         for entry in found:
             click.echo(entry.id)
@@ -86,7 +104,7 @@ def list_(
         print_table(
             ("ID", "When", "Size", "From", "Recipients", "Subject"),
             [_as_row(entry) for entry in found],
-            empty=f"quarantine {named.name!r} holds no such message",
+            empty=f"{named.name} holds no {'mail' if query == Query() else 'such mail'}",
         )
 
 

@@ -1,0 +1,68 @@
+"""Which messages a worker has under way, so that it can end between them."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from pyquarantine_core.errors import PyquarantineError
+
+ANSWER_TIME = 1.0
+"""Seconds in which libmilter has surely sent an answer."""
+
+
+class MessagesUnderWay:
+    """Knows the messages under way, so that a worker can end between them (`milter.Activity`).
+
+    libmilter does not tell when it has sent an answer. The next word of the MTA on that connection
+    shows it (Postfix sends ABORT after each message); failing that, time does.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._answered: dict[object, float | None] = {}
+        self._closing = False
+
+    def begin(self, connection: object) -> None:
+        """A message has begun on this connection.
+
+        Raises:
+            PyquarantineError: the worker ends; it must be tried again.
+        """
+        with self._changed:
+            if self._closing:
+                raise PyquarantineError("the daemon is stopping")
+            self._answered[connection] = None
+
+    def answered(self, connection: object) -> None:
+        """Its answer is decided, and about to be sent."""
+        with self._changed:
+            if connection in self._answered:
+                self._answered[connection] = time.monotonic()
+                self._changed.notify_all()
+
+    def end(self, connection: object) -> None:
+        """Its answer has been sent, or it was given up."""
+        with self._changed:
+            self._answered.pop(connection, None)
+            self._changed.notify_all()
+
+    def close(self, timeout: float) -> bool:
+        """Let none begin any more, and wait, at most so many seconds, until none is under way."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            self._closing = True
+            while (wait := self._until_idle()) > 0 and time.monotonic() < deadline:
+                self._changed.wait(min(wait, deadline - time.monotonic()))
+            return wait <= 0
+
+    def _until_idle(self) -> float:
+        """Seconds until all answers have been sent for sure, as far as that is known."""
+        now = time.monotonic()
+        return max(
+            (
+                float("inf") if answered is None else answered + ANSWER_TIME - now
+                for answered in self._answered.values()
+            ),
+            default=0.0,
+        )
