@@ -23,6 +23,7 @@ check-full: check test
 # Everything is downloaded once, as pinned; all that is installed comes from these files.
 .venv/wheelhouse: constraints.txt
 	scripts/system-packages libmilter-dev
+	@echo "Setting up .venv, once; it takes about half a minute"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip wheel --quiet --wheel-dir $@ --requirement constraints.txt
 	touch $@

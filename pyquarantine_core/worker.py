@@ -136,7 +136,8 @@ class _Generation:
                 continue
             self._running.remove(pid)
             code = os.waitstatus_to_exitcode(result)
-            statuses.append(code if code >= 0 else 1)
+            stopped = self._stop.made and code == -signal.SIGTERM
+            statuses.append(0 if stopped else code if code >= 0 else 1)
             if self._missing:
                 self._stop.make()
             elif not self._stop.made:
@@ -149,10 +150,11 @@ def _work(
     config: Config, underway: MessagesUnderWay, listener: int, supervisor: int, report: int
 ) -> int:
     """A worker: open what the plugins need, serve, and end between two messages."""
-    stop = StopRequest(supervisor)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing can be lost before it serves
     components = list(config.components())
     if not _each(components, "open"):
         return 1
+    stop = StopRequest(supervisor)
     server = threading.Thread(target=_serve, args=(stop,), name="libmilter", daemon=True)
     server.start()
     os.write(report, READY)

@@ -17,12 +17,17 @@ from pathlib import Path
 from pyquarantine_core.cli.output import print_table
 from pyquarantine_core.testing import delivery
 from pyquarantine_core.testing.daemon import Daemon, write_config
-from pyquarantine_core.testing.mta import Mail, Result, Verdict, send
+from pyquarantine_core.testing.mta import Mail, Result, Stage, Verdict, send
 from pyquarantine_core.testing.postfix import Postfix, PostfixUnavailable
 from pyquarantine_core.testing.sink import SmtpSink
 from pyquarantine_core.testing.submit import submit
 
 RECIPIENT = "anna@example.org"
+STAGES = {
+    Stage.CONNECT: "connection",
+    Stage.EOH: "end of headers, body not sent",
+    Stage.EOM: "end of message",
+}
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,12 @@ def samples() -> list[Sample]:
         Sample("ham from outside", mail("carla@example.net", "=?utf-8?q?Gr=C3=BC=C3=9Fe?=")),
         Sample("spam", mail("win@example.com", "You won", "X-Spam: Yes", body="Click here.")),
         Sample("a virus", mail("bill@example.com", "Invoice", "X-Virus: Yes (Eicar)")),
-        Sample("a reply that carries the mark", mail("dora@example.net", "Re: Lunch?")),
+        Sample("mail from outside in our name", mail("boss@example.org", "Pay this bill")),
     ]
 
 
 def config(directory: Path, release_port: int) -> dict[str, object]:
-    """Virus and spam are held, the subject of all other mail from outside is marked."""
+    """Virus and spam are held; mail from outside in our own name is marked."""
 
     def quarantine(name: str, header: str, **options: str) -> dict[str, object]:
         smtp = {"smtp_host": "127.0.0.1", "smtp_port": release_port}
@@ -79,6 +84,7 @@ def config(directory: Path, release_port: int) -> dict[str, object]:
                     {
                         "name": "mark",
                         "type": "mod_header",
+                        "conditions": {"headers": ["^From: .*@example\\.org"]},
                         "options": {
                             "field": "^Subject$",
                             "search": "^(?P<subject>.*)",
@@ -93,7 +99,11 @@ def config(directory: Path, release_port: int) -> dict[str, object]:
 
 def main() -> int:
     print("pyquarantine sits between your MTA and your users: it judges each message by rules,")
-    print("changes it, or holds it in a quarantine until somebody releases it.")
+    print("changes it, or holds it in a quarantine until somebody releases it. The rules here:")
+    print(
+        "mail from outside that another filter marked as virus is rejected, as spam discarded, and"
+    )
+    print("held in both cases; the subject of mail from outside in our own name gets a mark.")
     with tempfile.TemporaryDirectory() as name, SmtpSink() as sink:
         directory = Path(name)
         directory.chmod(0o755)  # Postfix must reach the socket
@@ -104,7 +114,7 @@ def main() -> int:
             print_table(
                 ("Message", "Verdict", "Decided at", "Changes"),
                 [
-                    (sample.title, verdict(result), result.stage.value, changes(result))
+                    (sample.title, verdict(result), STAGES[result.stage], changes(result))
                     for sample, result in zip(samples(), results, strict=True)
                 ],
             )
@@ -124,7 +134,7 @@ def changes(result: Result) -> str:
     for change in result.modifications:
         match change:
             case delivery.HeaderChanged(index, header, value):
-                lines.append(f"{header}[{index}]:{value.decode()}")
+                lines.append(f"{header} {index}:{value.decode()}")
             case _:
                 lines.append(type(change).__name__)
     if result.verdict is Verdict.DISCARD:

@@ -27,6 +27,12 @@ def site_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def for_daemons(site_packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daemons and commands that the test starts see the installed plugins, too."""
+    monkeypatch.setenv("PYTHONPATH", str(site_packages))
+
+
+@pytest.fixture
 def install_plugin(site_packages: Path, monkeypatch: pytest.MonkeyPatch) -> InstallPlugin:
     def install(module: str, source: str, *, package: str = "", name: str = "") -> None:
         package = package or module.replace("_", "-")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -10,9 +13,10 @@ from pyquarantine_core.cli import cli
 from pyquarantine_core.cli.output import print_json, print_table
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.config import Config
-from pyquarantine_core.engine import Conditions, OnError, Step
+from pyquarantine_core.engine import OnError, Step
 from pyquarantine_core.quarantine import quarantines
 from pyquarantine_core.registry import Plugin
+from pyquarantine_core.resolved import resolved
 from pyquarantine_core.schema import merged_schema
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -57,7 +61,7 @@ def show(session: Session, as_json: bool) -> None:
     """Show the configuration as it will run, with defaults filled in."""
     config = session.config
     if as_json:
-        print_json(dict(config.settings))
+        print_json(resolved(config))
         return
     click.echo(f"socket: {config.settings.get('socket', '(given on the command line)')}\n")
     _show_rules(config)
@@ -66,16 +70,12 @@ def show(session: Session, as_json: bool) -> None:
 
 def _show_rules(config: Config) -> None:
     rows = []
-    for rule in config.rules.rules:
-        rows.append((rule.step.name, "", _conditions(rule.conditions), _traits(rule.step)))
+    rules = zip(config.rules.rules, config.settings["rules"], strict=True)
+    for rule, said in rules:
+        rows.append((rule.step.name, "", _conditions(said), _traits(rule.step)))
         rows += [
-            (
-                f"  {action.step.name.removeprefix(rule.step.name + '/')}",
-                action.type.name,
-                _conditions(action.conditions),
-                _traits(action.step),
-            )
-            for action in rule.actions
+            (f"  {its['name']}", action.type.name, _conditions(its), _traits(action.step))
+            for action, its in zip(rule.actions, said["actions"], strict=True)
         ]
     print_table(("Rule and actions", "Type", "Conditions", ""), rows)
 
@@ -94,8 +94,11 @@ def _show_quarantines(config: Config) -> None:
         print_table(("Quarantine", "Storage", "Released to", "MTA is told"), rows)
 
 
-def _conditions(conditions: Conditions) -> str:
-    return "\n".join(one.type.name for one in conditions.all)
+def _conditions(step: Mapping[str, Any]) -> str:
+    return "\n".join(
+        f"{key}: {json.dumps(value, ensure_ascii=False)}"
+        for key, value in step.get("conditions", {}).items()
+    )
 
 
 def _traits(step: Step) -> str:

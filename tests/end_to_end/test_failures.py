@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pyquarantine_core.testing.daemon import write_config
 from pyquarantine_core.testing.mta import Mail, MilterConnection, Stage, Verdict, send
 from pyquarantine_core.testing.pytest_plugin import PostfixFactory
 from pyquarantine_core.testing.sink import SmtpSink
 from pyquarantine_core.testing.submit import submit
 
+from ..conftest import InstallPlugin
 from .conftest import Admin, DaemonFactory
 from .test_recipients import SPAM, config
 
@@ -109,13 +115,8 @@ def pyquarantine_actions():
 
 
 @pytest.fixture
-def failing_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = tmp_path / "plugin" / "failing-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Name: failing\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[pyquarantine]\nfailing = failing\n")
-    (tmp_path / "plugin" / "failing.py").write_text(PLUGIN)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "plugin"))
+def failing_plugin(install_plugin: InstallPlugin, for_daemons: None) -> None:
+    install_plugin("failing", PLUGIN)
 
 
 @pytest.mark.usefixtures("failing_plugin")
@@ -138,7 +139,7 @@ def test_an_error_at_any_stage_is_a_tempfail_and_the_connection_goes_on(
             if stage != "connect":
                 assert connection.send(MAIL).verdict is Verdict.TEMPFAIL
     logged = daemon.wait_for_log("tempfail: r: condition fails_")
-    assert f"fails_{stage} of failing 1 failed: no luck" in logged
+    assert f"fails_{stage} of failing 1.0 failed: no luck" in logged
 
 
 @pytest.mark.usefixtures("failing_plugin")
@@ -168,7 +169,7 @@ def test_an_action_that_breaks_the_contract_is_named(
     step = {"name": "x", "type": action, "options": {}}
     daemon = start_daemon({"rules": [{"name": "r", "actions": [step]}]})
     assert send(daemon.address, MAIL).verdict is Verdict.TEMPFAIL
-    daemon.wait_for_log(f"r/x: action {action} of failing 1 failed: {complaint}")
+    daemon.wait_for_log(f"r/x: action {action} of failing 1.0 failed: {complaint}")
 
 
 def test_a_connection_that_breaks_off_leaves_nothing(
@@ -199,3 +200,115 @@ def test_many_messages_on_one_connection_do_not_mix(
         assert len(entry["recipients"]) == number + 1
         metadata = json.loads((tmp_path / "spam" / f"{entry['id']}.metadata").read_text())
         assert metadata["queue_id"] == entry["queue_id"]
+
+
+OBSERVER = """
+import os, time
+from pyquarantine_core.hookspecs import hookimpl
+
+@hookimpl
+def pyquarantine_message_done(done):
+    {body}
+"""
+
+
+@pytest.mark.usefixtures("for_daemons")
+def test_an_observer_changes_no_answer(
+    install_plugin: InstallPlugin, start_daemon: DaemonFactory, admin: Admin, tmp_path: Path
+) -> None:
+    install_plugin("observer", OBSERVER.format(body="raise SystemExit"))
+    daemon = start_daemon(config(tmp_path, 25, milter_action="DISCARD"))
+    assert send(daemon.address, MAIL).verdict is Verdict.DISCARD
+    assert len(admin.held("hold")) == 1
+
+
+@pytest.mark.usefixtures("for_daemons")
+def test_what_was_held_when_the_daemon_stops_was_answered(
+    install_plugin: InstallPlugin, start_daemon: DaemonFactory, admin: Admin, tmp_path: Path
+) -> None:
+    # The observer is slow, so that there is a time between commit and answer.
+    install_plugin("observer", OBSERVER.format(body="time.sleep(0.1)"))
+    daemon = start_daemon(config(tmp_path, 25, milter_action="DISCARD"))
+    answered: list[Verdict] = []
+
+    def send_until_it_ends() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                answered.append(send(daemon.address, MAIL).verdict)
+
+    senders = [threading.Thread(target=send_until_it_ends) for _ in range(4)]
+    for one in senders:
+        one.start()
+    daemon.wait_for_log("verdict=discard")
+    assert daemon.stop() == 0
+    for one in senders:
+        one.join()
+    assert len(admin.held("hold")) == answered.count(Verdict.DISCARD)
+
+
+LEAK = """
+import subprocess
+from pyquarantine_core.hookspecs import hookimpl
+from pyquarantine_core.types import Action, ActionType, Part, Stage
+
+class Leak(Action):
+    def apply(self, message):
+        self.child = subprocess.Popen(["sleep", "20"], close_fds=False)
+
+    def close(self):
+        pass
+
+@hookimpl
+def pyquarantine_actions():
+    yield ActionType(name="leak", summary="", needs=Stage.ENVELOPE, changes=Part.NOTHING,
+        schema={"type": "object"}, build=lambda options, services: Leak())
+"""
+
+
+@pytest.mark.usefixtures("for_daemons")
+def test_a_child_of_a_plugin_does_not_keep_the_socket(
+    install_plugin: InstallPlugin, start_daemon: DaemonFactory
+) -> None:
+    install_plugin("leak", LEAK)
+    step = {"name": "x", "type": "leak", "options": {}}
+    daemon = start_daemon({"rules": [{"name": "r", "actions": [step]}]})
+    assert send(daemon.address, MAIL).verdict is Verdict.ACCEPT
+    assert daemon.stop() == 0
+    with pytest.raises(ConnectionRefusedError):
+        send(daemon.address, MAIL)
+
+
+HANG = """
+import time
+from pyquarantine_core.hookspecs import hookimpl
+from pyquarantine_core.types import Action, ActionType, Part, Stage
+
+class Hang(Action):
+    def open(self):
+        print("opening", flush=True)
+        time.sleep(600)
+
+    def apply(self, message):
+        pass
+
+@hookimpl
+def pyquarantine_actions():
+    yield ActionType(name="hang", summary="", needs=Stage.ENVELOPE, changes=Part.NOTHING,
+        schema={"type": "object"}, build=lambda options, services: Hang())
+"""
+
+
+@pytest.mark.usefixtures("for_daemons")
+def test_sigterm_ends_a_daemon_whose_plugin_hangs_while_it_opens(
+    install_plugin: InstallPlugin, tmp_path: Path
+) -> None:
+    install_plugin("hang", HANG)
+    step = {"name": "x", "type": "hang", "options": {}}
+    rules = {"workers": 1, "rules": [{"name": "r", "actions": [step]}]}
+    path = write_config(tmp_path / "c.conf", rules)
+    program = [sys.executable, "-m", "pyquarantine_core.daemon", "-s", "inet:0@127.0.0.1"]
+    with subprocess.Popen([*program, "-c", path], stdout=subprocess.PIPE) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline() == b"opening\n"
+        daemon.terminate()
+        assert daemon.wait(60) == 0

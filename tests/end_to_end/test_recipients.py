@@ -11,9 +11,27 @@ from pyquarantine_core.testing.pytest_plugin import PostfixFactory
 from pyquarantine_core.testing.sink import SmtpSink
 from pyquarantine_core.testing.submit import submit
 
+from ..conftest import InstallPlugin
 from .conftest import Admin, DaemonFactory
 
 SPAM = b"From: a@example.net\nSubject: spam\nX-Spam: Yes\n\ntext\n"
+TAKE_OUT = """
+    from pyquarantine_core.hookspecs import hookimpl
+    from pyquarantine_core.types import Action, ActionType, Part, Stage
+
+    class TakeOut(Action):
+        def __init__(self, text):
+            self.text = text
+
+        def apply(self, message):
+            message.remove_recipients([a for a in message.addresses if self.text in a.lower()])
+
+    @hookimpl
+    def pyquarantine_actions():
+        yield ActionType(name="take_out", summary="", needs=Stage.ENVELOPE,
+            changes=Part.RECIPIENTS, build=lambda options, _: TakeOut(options["containing"]),
+            schema={"type": "object", "properties": {"containing": {"type": "string"}}})
+"""
 SPELLINGS = ["<u1@example.org>", "<U2@Example.ORG>", "<@relay.example:u3@example.org>"]
 
 
@@ -62,14 +80,14 @@ def test_none_of_three_recipients_gets_a_held_message(
     assert entry["recipients"] == ["u1@example.org", "U2@Example.ORG", "u3@example.org"]
 
 
+@pytest.mark.usefixtures("for_daemons")
 def test_recipients_taken_out_one_by_one_do_not_get_it_and_the_others_do(
     start_daemon: DaemonFactory,
     throwaway_postfix: PostfixFactory,
     smtp_sink: SmtpSink,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    install_plugin: InstallPlugin,
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(_take_out_plugin(tmp_path / "plugin")))
+    install_plugin("take_out", TAKE_OUT)
     daemon = start_daemon(
         {
             "rules": [
@@ -126,28 +144,3 @@ def test_a_pretended_quarantine_changes_stores_and_sends_nothing_and_says_so(
     assert admin.held("hold") == []
     assert "pretend: would answer REJECT Message rejected" in daemon.log
     assert "pretend: would take out the recipients u1@example.org" in daemon.log
-
-
-def _take_out_plugin(directory: Path) -> Path:
-    """An installed plugin whose action takes out the recipients that contain a text."""
-    (directory / "take_out-1.dist-info").mkdir(parents=True)
-    (directory / "take_out-1.dist-info" / "METADATA").write_text("Name: take-out\nVersion: 1\n")
-    (directory / "take_out-1.dist-info" / "entry_points.txt").write_text(
-        "[pyquarantine]\ntake-out = take_out\n"
-    )
-    (directory / "take_out.py").write_text(
-        "from pyquarantine_core.hookspecs import hookimpl\n"
-        "from pyquarantine_core.types import Action, ActionType, Part, Stage\n"
-        "class TakeOut(Action):\n"
-        "    def __init__(self, text):\n"
-        "        self.text = text\n"
-        "    def apply(self, message):\n"
-        "        gone = [a for a in message.addresses if self.text in a.lower()]\n"
-        "        message.remove_recipients(gone)\n"
-        "@hookimpl\n"
-        "def pyquarantine_actions():\n"
-        "    yield ActionType(name='take_out', summary='', needs=Stage.ENVELOPE,\n"
-        "        changes=Part.RECIPIENTS, build=lambda options, _: TakeOut(options['containing']),"
-        "\n        schema={'type': 'object', 'properties': {'containing': {'type': 'string'}}})\n"
-    )
-    return directory
