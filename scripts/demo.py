@@ -100,10 +100,8 @@ def config(directory: Path, release_port: int) -> dict[str, object]:
 def main() -> int:
     print("pyquarantine sits between your MTA and your users: it judges each message by rules,")
     print("changes it, or holds it in a quarantine until somebody releases it. The rules here:")
-    print(
-        "mail from outside that another filter marked as virus is rejected, as spam discarded, and"
-    )
-    print("held in both cases; the subject of mail from outside in our own name gets a mark.")
+    print("mail from outside that another filter marked as virus is rejected, as spam discarded,")
+    print("and held in both cases; the subject of mail from outside in our own name gets a mark.")
     with tempfile.TemporaryDirectory() as name, SmtpSink() as sink:
         directory = Path(name)
         directory.chmod(0o755)  # Postfix must reach the socket

@@ -183,7 +183,11 @@ class TestShow:
     def test_json_has_the_defaults_filled_in(self, pyquarantine: Pyquarantine) -> None:
         pyquarantine.configure({"rules": [ADD]})
         settings = json.loads(pyquarantine("show", "--json").out)
-        assert settings["rules"] == [ADD]
+        (rule,) = settings["rules"]
+        (action,) = rule["actions"]
+        assert (rule["name"], action["options"]) == ("rule", ADD["actions"][0]["options"])
+        for step in (rule, action):
+            assert (step["loglevel"], step["on_error"]) == ("info", "tempfail")
         assert (settings["loglevel"], settings["pretend"]) == ("info", False)
 
 

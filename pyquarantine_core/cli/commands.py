@@ -91,6 +91,7 @@ def _show_quarantines(config: Config) -> None:
         for one in quarantines(config)
     ]
     if rows:
+        click.echo()
         print_table(("Quarantine", "Storage", "Released to", "MTA is told"), rows)
 
 
