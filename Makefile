@@ -8,6 +8,7 @@ demo: .venv/ready
 	$(BIN)/python scripts/demo.py
 
 test: .venv/ready
+	@[ "$$(id -u)" = 0 ] || { echo "Postfix runs as root alone; try: sudo make test" >&2; exit 1; }
 	scripts/system-packages postfix miltertest
 	$(BIN)/python -m pytest -n auto
 
