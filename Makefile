@@ -26,7 +26,7 @@ check-full: check test
 	scripts/system-packages libmilter-dev
 	@echo "Setting up .venv, once; it takes about half a minute"
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip wheel --quiet --wheel-dir $@ --requirement constraints.txt
+	$(BIN)/pip wheel --quiet --use-pep517 --wheel-dir $@ --requirement constraints.txt
 	touch $@
 
 .venv/ready: .venv/wheelhouse pyproject.toml $(wildcard plugins/*/pyproject.toml)
