@@ -21,6 +21,7 @@ from pyquarantine_core.engine import (
     Step,
 )
 from pyquarantine_core.errors import ConfigError, PyquarantineError
+from pyquarantine_core.outbox import Outbox, OutboxNotifier
 from pyquarantine_core.registry import PluginPolicy, Registry
 from pyquarantine_core.schema import STORAGE_KEYS, global_keys, with_defaults
 from pyquarantine_core.types import (
@@ -64,22 +65,26 @@ class Config:
         registry: the plugins it was built with.
         storages: by name; likewise `notifications` and `lists`.
         rules: what messages go through.
+        outbox: where notifications wait for their delivery.
     """
 
     file: ConfigFile
     settings: Mapping[str, Any]
     registry: Registry
     storages: Mapping[str, StorageHandle]
-    notifications: Mapping[str, Notification]
+    notifications: Mapping[str, OutboxNotifier]
     lists: Mapping[str, MailList]
     rules: Ruleset
+    outbox: Outbox
 
     def components(self) -> Iterator[tuple[str, Component]]:
         """Everything to open in a worker and to close when it ends, each with its place."""
         for name, handle in self.storages.items():
             yield f"storages.{name}", handle.storage
-        for name, notification in self.notifications.items():
-            yield f"notifications.{name}", notification
+        for name, notifier in self.notifications.items():
+            yield f"notifications.{name}", notifier.notification
+        if self.notifications:
+            yield "outbox", self.outbox
         for name, mail_list in self.lists.items():
             yield f"lists.{name}", mail_list
         yield from self.rules.components()
@@ -124,13 +129,13 @@ class _Services:
     name: str
     local_networks: tuple[Network, ...]
     storages: Mapping[str, StorageHandle]
-    notifications: Mapping[str, Notification]
+    notifications: Mapping[str, OutboxNotifier]
     lists: Mapping[str, MailList]
 
     def storage(self, name: str) -> StorageHandle:
         return _named(self.storages, "storages", name)
 
-    def notification(self, name: str) -> Notification:
+    def notification(self, name: str) -> OutboxNotifier:
         return _named(self.notifications, "notifications", name)
 
     def mail_list(self, name: str) -> MailList:
@@ -154,7 +159,8 @@ class _Builder:
             ip_network(text, strict=False) for text in self.settings["local_addrs"]
         )
         self.storages: dict[str, StorageHandle] = {}
-        self.notifications: dict[str, Notification] = {}
+        self.outbox = Outbox(Path(self.settings["outbox"]))
+        self.notifications: dict[str, OutboxNotifier] = {}
         self.lists: dict[str, MailList] = {}
 
     def build(self) -> Config:
@@ -162,7 +168,7 @@ class _Builder:
             self.storages[name] = self._storage(name, options)
         for name, options in self.settings["notifications"].items():
             notification = self._typed(Kind.NOTIFICATION, NotificationType, name, options)
-            self.notifications[name] = notification
+            self.notifications[name] = OutboxNotifier(name, notification, self.outbox)
         for name, options in self.settings["lists"].items():
             self.lists[name] = self._typed(Kind.LIST, ListType, name, options)
         inherited = _Inherited(
@@ -181,6 +187,7 @@ class _Builder:
             self.notifications,
             self.lists,
             Ruleset(rules),
+            self.outbox,
         )
 
     def _storage(self, name: str, options: Mapping[str, Any]) -> StorageHandle:

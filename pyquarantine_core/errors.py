@@ -35,5 +35,9 @@ class EntryNotFoundError(StorageError):
     """The storage holds no entry with this ID."""
 
 
+class OutboxError(PyquarantineError):
+    """A notification cannot be put into the outbox, or not be delivered from it now."""
+
+
 class ReleaseError(PyquarantineError):
     """Held mail could not be sent on; the entry keeps every recipient that did not get it."""

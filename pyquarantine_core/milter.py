@@ -12,7 +12,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVarTuple
+from typing import TypeVarTuple
 
 import milter
 
@@ -23,6 +23,7 @@ from pyquarantine_core.errors import PyquarantineError
 from pyquarantine_core.message import Client, Message
 from pyquarantine_core.needs import BodyNeed, Needs, needs_of
 from pyquarantine_core.types import Decision, MessageDone, Part, Stage, Verdict
+from pyquarantine_core.underway import MessagesUnderWay
 
 logger = logging.getLogger(__name__)
 
@@ -40,19 +41,6 @@ REPLY_LINE = 400
 """Characters of a reply line; libmilter refuses over 980 bytes, RFC 5321 512."""
 
 
-class Activity(Protocol):
-    """Hears how many messages are under way, so that a worker can end between them."""
-
-    def begin(self, connection: object) -> None:
-        """A message has begun on this connection."""
-
-    def answered(self, connection: object) -> None:
-        """Its answer is decided, and about to be sent."""
-
-    def end(self, connection: object) -> None:
-        """Its answer has been sent, or it was given up."""
-
-
 @dataclass(frozen=True, slots=True)
 class Filter:
     """What all connections of a worker share.
@@ -66,7 +54,7 @@ class Filter:
 
     rules: Ruleset
     needs: Needs
-    activity: Activity
+    activity: MessagesUnderWay
     message_done: Callable[[MessageDone], None]
 
     @property
@@ -382,7 +370,7 @@ def prepare(filter_: Filter, private_address: str) -> None:
 
 
 def make_filter(
-    rules: Ruleset, activity: Activity, message_done: Callable[[MessageDone], None]
+    rules: Ruleset, activity: MessagesUnderWay, message_done: Callable[[MessageDone], None]
 ) -> Filter:
     """A filter for these rules."""
     return Filter(rules, needs_of(rules), activity, message_done)

@@ -161,6 +161,13 @@ def global_keys() -> Json:
             "maximum": 256,
             "description": "Number of worker processes; unset, one per core.",
         },
+        "outbox": {
+            "type": "string",
+            "pattern": "^/",
+            EXPECTED: "an absolute path",
+            "default": "/var/lib/pyquarantine/outbox",
+            "description": "Directory where notifications wait for their delivery.",
+        },
         "local_addrs": {
             "type": "array",
             "items": {"type": "string", "format": "network"},

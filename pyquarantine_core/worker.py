@@ -23,6 +23,7 @@ from pyquarantine_core.engine import is_bug
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.listening import give_to_libmilter, stop_listening
 from pyquarantine_core.log import set_level, set_up_logging
+from pyquarantine_core.sender import Sender
 from pyquarantine_core.stopping import StopRequest
 from pyquarantine_core.types import Component
 from pyquarantine_core.underway import MessagesUnderWay
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         generation.fork(
             lambda report: _work(config, underway, generation.listener, options.supervisor, report)
         )
+    if config.notifications:
+        generation.fork(lambda report: _send(config, options.supervisor, report))
     return generation.watch()
 
 
@@ -165,6 +168,26 @@ def _work(
         logger.warning("stopping while messages are under way; the MTA will try them again")
     for one in reversed(components):
         _each([one], "close")
+    return 0
+
+
+def _send(config: Config, supervisor: int, report: int) -> int:
+    """The outbox sender: deliver notifications until told to stop."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is not delivered stays in the outbox
+    notifications = {name: one.notification for name, one in config.notifications.items()}
+    components = [(f"notifications.{name}", one) for name, one in notifications.items()]
+    if not _each(components, "open"):
+        return 1
+    stop = StopRequest(supervisor)
+    os.write(report, READY)
+
+    def wait(seconds: float) -> bool:
+        if not stop.made:
+            stop.wait(seconds, [config.outbox.woken])
+        return not stop.made
+
+    Sender(config.outbox, notifications).run(wait)
+    _each(components, "close")
     return 0
 
 

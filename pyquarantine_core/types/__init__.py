@@ -28,6 +28,7 @@ from pyquarantine_core.types.components import (
     EffectPhase,
     MailList,
     Notification,
+    Notifier,
     Services,
 )
 from pyquarantine_core.types.declarations import (
@@ -76,6 +77,7 @@ __all__ = [
     "NewEntry",
     "Notification",
     "NotificationType",
+    "Notifier",
     "Options",
     "Part",
     "Services",

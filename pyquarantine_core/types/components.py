@@ -112,6 +112,21 @@ class Notification(Component, ABC):
         """Send it, in the outbox sender."""
 
 
+class Notifier(Protocol):
+    """A notification of the config, and the way to its outbox."""
+
+    @property
+    def name(self) -> str:
+        """Its key under `notifications`."""
+
+    @property
+    def notification(self) -> Notification:
+        """What the notification type built."""
+
+    def tell(self, message: Message, recipients: tuple[str, ...]) -> None:
+        """Stage a notification of each of these recipients."""
+
+
 class MailList(Component, ABC):
     """Knows for which sender and recipient it has an entry."""
 
@@ -134,7 +149,7 @@ class Services(Protocol):
     def storage(self, name: str) -> StorageHandle:
         """The storage of that name; ConfigError when there is none."""
 
-    def notification(self, name: str) -> Notification:
+    def notification(self, name: str) -> Notifier:
         """The notification of that name; ConfigError when there is none."""
 
     def mail_list(self, name: str) -> MailList:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
-from pyquarantine_core.types.components import Component, Effect, Notification
+from pyquarantine_core.types.components import Component, Effect, Notifier
 
 if TYPE_CHECKING:
     from pyquarantine_core.message import Message
@@ -186,14 +186,14 @@ class Holding:
         storage: where it is.
         smtp_host: the server that released mail is sent to.
         smtp_port: its port.
-        notification: tells recipients, if configured.
+        notifier: tells recipients, if configured.
         action: what the MTA is told, for listings: `ACCEPT`, `REJECT`, `DISCARD` or `""`.
     """
 
     storage: StorageHandle
     smtp_host: str
     smtp_port: int
-    notification: Notification | None = None
+    notifier: Notifier | None = None
     action: str = ""
 
 

@@ -142,5 +142,5 @@ def test_a_pretended_quarantine_changes_stores_and_sends_nothing_and_says_so(
     postfix.wait_until_idle()
     assert smtp_sink.received
     assert admin.held("hold") == []
-    assert "pretend: would answer REJECT Message rejected" in daemon.log
-    assert "pretend: would take out the recipients u1@example.org" in daemon.log
+    daemon.wait_for_log("pretend: would answer REJECT Message rejected")
+    daemon.wait_for_log("pretend: would take out the recipients u1@example.org")

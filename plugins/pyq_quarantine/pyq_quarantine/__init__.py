@@ -31,6 +31,18 @@ def pyquarantine_actions() -> Iterable[ActionType]:
         build=actions.Store.from_options,
     )
     yield ActionType(
+        name="notify",
+        summary="Tell the recipients about the message",
+        schema={
+            "type": "object",
+            "required": ["notification"],
+            "properties": {"notification": refers_to("notifications", "What they are told with.")},
+        },
+        needs=Stage.BODY,
+        changes=Part.NOTHING,
+        build=actions.Notify.from_options,
+    )
+    yield ActionType(
         name="quarantine",
         summary="Hold the message for its recipients until it is released",
         schema={

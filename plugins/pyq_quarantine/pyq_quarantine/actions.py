@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.message import Message
 from pyquarantine_core.types import (
     Action,
     Decision,
     Holding,
     MailList,
+    Notifier,
     Options,
     Services,
     StorageHandle,
@@ -32,6 +32,20 @@ class Store(Action):
         self._storage.keep(message, message.addresses, metadata_default=False)
 
 
+class Notify(Action):
+    """Tells the recipients that are still in the envelope."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+
+    @classmethod
+    def from_options(cls, options: Options, services: Services) -> Notify:
+        return cls(services.notification(options["notification"]))
+
+    def apply(self, message: Message) -> None:
+        self._notifier.tell(message, message.addresses)
+
+
 class Quarantine(Action):
     """Holds the message for the recipients that are not allowlisted."""
 
@@ -45,13 +59,12 @@ class Quarantine(Action):
 
     @classmethod
     def from_options(cls, options: Options, services: Services) -> Quarantine:
-        if "notification" in options:
-            services.notification(options["notification"])
-            raise ConfigError("notifications need the outbox, which this version does not have yet")
+        notification = options.get("notification")
         holding = Holding(
             storage=services.storage(options["storage"]),
             smtp_host=options["smtp_host"],
             smtp_port=options["smtp_port"],
+            notifier=None if notification is None else services.notification(notification),
             action=options.get("milter_action", "").upper(),
         )
         allowlist = services.mail_list(options["allowlist"]) if "allowlist" in options else None
@@ -69,6 +82,8 @@ class Quarantine(Action):
             return None
         self._holding.storage.keep(message, held, metadata_default=True, quarantine=self._name)
         message.log.info("holding the message for %s", ", ".join(held))
+        if self._holding.notifier is not None:
+            self._holding.notifier.tell(message, held)
         if not self._holding.action:
             return None
         verdict = Verdict[self._holding.action]

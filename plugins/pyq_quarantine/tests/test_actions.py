@@ -24,6 +24,7 @@ from pyquarantine_core.types import (
     Network,
     NewEntry,
     Notification,
+    Notifier,
     Storage,
     StorageHandle,
     StoreEffect,
@@ -90,6 +91,22 @@ class Allowed(MailList):
         return recipient in self._recipients
 
 
+class Bell:
+    """Notes who was told."""
+
+    name = "n"
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    @property
+    def notification(self) -> Notification:
+        raise AssertionError("an action looked at the notification")
+
+    def tell(self, message: Message, recipients: tuple[str, ...]) -> None:
+        self.told += recipients
+
+
 class Services:
     """One storage `s`, one list `l`, one notification `n`."""
 
@@ -98,6 +115,7 @@ class Services:
 
     def __init__(self, metadata: bool | None = None, allowed: MailList | None = None) -> None:
         self.shelf = Shelf()
+        self.bell = Bell()
         self._handle = StorageHandle("s", self.shelf, True, metadata, "Q")
         self._allowed = allowed or Allowed()
 
@@ -105,8 +123,10 @@ class Services:
         assert name == "s"
         return self._handle
 
-    def notification(self, name: str) -> Notification:
-        raise ConfigError(f"{name!r} is not in 'notifications'")
+    def notification(self, name: str) -> Notifier:
+        if name != "n":
+            raise ConfigError(f"{name!r} is not in 'notifications'")
+        return self.bell
 
     def mail_list(self, name: str) -> MailList:
         assert name == "l"
@@ -196,5 +216,21 @@ def test_commands_find_where_the_mail_is_and_how_it_is_released() -> None:
 
 
 def test_a_notification_is_looked_up_by_name() -> None:
-    with pytest.raises(ConfigError, match="'n' is not in 'notifications'"):
-        build("quarantine", Services(), notification="n")
+    with pytest.raises(ConfigError, match="'other' is not in 'notifications'"):
+        build("quarantine", Services(), notification="other")
+
+
+def test_quarantine_tells_those_for_whom_it_holds_the_message() -> None:
+    services = Services(allowed=Allowed("v@example.org"))
+    mail = message("u@example.org", "v@example.org")
+    options = {"notification": "n", "allowlist": "l", "milter_action": "DISCARD"}
+    build("quarantine", services, **options).apply(mail)
+    assert services.bell.told == ["u@example.org"]
+
+
+def test_notify_tells_those_who_are_still_in_the_envelope() -> None:
+    services = Services()
+    mail = message("u@example.org", "v@example.org")
+    mail.remove_recipients(["u@example.org"])
+    TYPES["notify"].build({"notification": "n"}, services).apply(mail)
+    assert services.bell.told == ["v@example.org"]
