@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from pyquarantine_core.testing.daemon import write_config
 from pyquarantine_core.testing.mta import Mail, send
+from pyquarantine_core.testing.pytest_plugin import PostfixFactory
 from pyquarantine_core.testing.sink import SmtpSink
+from pyquarantine_core.testing.submit import submit
 
 from .conftest import Admin, DaemonFactory
 from .test_recipients import SPELLINGS, config
@@ -184,3 +187,30 @@ def test_hostile_headers_reach_no_terminal(
         assert b"\x1b" not in output
         assert "\u202e".encode() not in output
     assert b"\\x1b]0;owned" in outputs[0]
+
+
+def test_a_release_through_postfix_arrives_as_stored_and_is_not_held_again(
+    start_daemon: DaemonFactory,
+    throwaway_postfix: PostfixFactory,
+    smtp_sink: SmtpSink,
+    admin: Admin,
+    tmp_path: Path,
+) -> None:
+    # The config needs Postfix's second port, and Postfix the daemon's: so the port comes first.
+    settings = config(tmp_path, 1, milter_action="DISCARD")
+    daemon = start_daemon(settings)
+    postfix = throwaway_postfix(daemon.address)
+    settings["rules"][0]["actions"][0]["options"]["smtp_port"] = postfix.reinjection_port
+    write_config(admin.config, settings)
+    headers = b"Message-ID: <1@example.net>\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+    sent = submit(postfix.port, "bounce@example.net", SPELLINGS, headers + CONTENT)
+    assert sent.accepted
+    (entry,) = admin.held("hold")
+    admin.out("quarantine", "hold", "release", entry["id"], "-a")
+    postfix.wait_until_idle()
+    (released,) = smtp_sink.received
+    assert sorted(released.recipients) == ["U2@Example.ORG", "u1@example.org", "u3@example.org"]
+    received, separator, rest = released.content.partition(b"Message-ID:")
+    assert received.startswith(b"Received: ")
+    assert separator + rest == headers + CONTENT
+    assert admin.held("hold") == []
