@@ -17,7 +17,7 @@ LONGEST_LINE = 998
 _QP_LINE = 76
 _QP_UNSAFE = re.compile(rb"[^\t -<>-~]")
 _TRAILING_BLANKS = re.compile(rb"(?<![ \t])[ \t]+(?=\r?\n)")
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % (LONGEST_LINE + 2))
+_LONG_LINE = re.compile(rb"[^\r\n]{%d}" % (LONGEST_LINE + 1))
 
 
 class ContentError(PyquarantineError):

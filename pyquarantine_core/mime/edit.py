@@ -64,7 +64,8 @@ class MessageEdit:
         data = text.content.data
         if part is self.root and not data.endswith(b"\n"):
             data += b"\r\n"
-        self._put(part.start, _Rank.CONTENT, self._separator(part) + data, part.end)
+        data = self._separator(part) + data + self._ending(part)
+        self._put(part.start, _Rank.CONTENT, data, part.end)
         if text.charset is not None:
             value = part.content_type.with_parameter("charset", text.charset)
             self._set_field(part, "Content-Type", value)
@@ -81,7 +82,7 @@ class MessageEdit:
         """Put a new part after one of a multipart."""
         assert part.parent is not None
         data = b"\r\n--%b\r\n%b" % (part.parent.boundary, entity)
-        self._put(part.end, _Rank.AFTER, data)
+        self._put(part.end, _Rank.AFTER, data + self._ending(part))
 
     def enclose(
         self,
@@ -111,6 +112,7 @@ class MessageEdit:
             self._enclosed = True
         else:
             head = header_lines(fields) + b"\r\n" + head
+            tail += self._ending(part)
         self._put(part.header_start, _Rank.BEFORE, head)
         self._put(part.end, _Rank.AFTER, tail)
 
@@ -141,16 +143,24 @@ class MessageEdit:
         elif part.fields:
             end = part.fields[-1].end
             self._put(end, _Rank.FIELD, b"\r\n" + line)
-        else:
+        elif self._begins_line(part.header_start):
             self._put(part.header_start, _Rank.FIELD, line + b"\r\n")
+        else:
+            self._put(part.header_start, _Rank.FIELD, b"\r\n" + line)
 
     def _separator(self, part: MimePart) -> bytes:
         """The empty line that is missing between header and content."""
         if part.separated:
             return b""
-        if part.start == part.header_start or self.body[part.start - 1 : part.start] == b"\n":
-            return b"\r\n"
-        return b"\r\n\r\n"
+        return b"\r\n" if self._begins_line(part.start) else b"\r\n\r\n"
+
+    def _ending(self, part: MimePart) -> bytes:
+        """The line break that is missing between content and boundary."""
+        follows = self.body[part.end : part.end + 1]
+        return b"\r\n" if follows not in {b"", b"\r", b"\n"} else b""
+
+    def _begins_line(self, at: int) -> bool:
+        return at == 0 or self.body[at - 1 : at] == b"\n"
 
     def _moved_header(self) -> bytes:
         """The message's header fields that describe its content, edited ones as they are now."""
