@@ -125,6 +125,24 @@ class TestEdits:
         with pytest.raises(ContentError, match="not in its charset"):
             PartText.of(part_of(data, charset), data)
 
+    def test_japanese_with_characters_of_a_vendor_keeps_its_bytes(self) -> None:
+        circled = b"\x1b$B-!<\x21>>\x1b(B"  # the first is none of the standard's
+        data = b"<b>" + circled + b"</b>" + circled + b"\r\n"
+        part = PartText.of(part_of(data, "iso-2022-jp"), data)
+        assert part.view.count("<") == 2
+        at = part.view.index("</b>")
+        edited = part.edited([TextEdit(at, at, "日")])
+        assert edited.charset is None
+        new = b"<b>" + circled + "日".encode("iso-2022-jp") + data[at:]
+        assert edited.content.data == new
+        with pytest.raises(ContentError, match="not in its charset"):
+            part.edited([TextEdit(at, at, "ü")])
+
+    @pytest.mark.parametrize("data", [b"\x1b$B-!", b"\x1b$" * 50_000 + b"\x1b(B\x1b$", b"\xff"])
+    def test_japanese_that_breaks_off_is_left(self, data: bytes) -> None:
+        with pytest.raises(ContentError, match="not in its charset"):
+            PartText.of(part_of(data, "iso-2022-jp"), data)
+
     def test_a_text_has_a_largest_size(self) -> None:
         data = b"a" * (MAX_TEXT + 1)
         with pytest.raises(ContentError, match="more than 16777216 bytes"):

@@ -16,6 +16,9 @@ MAX_TEXT = 16 * 1024 * 1024
 
 # Where bytes below 0x80 may be a part of other characters, or stand for something else.
 _NOT_LIKE_ASCII = frozenset({"hz", "johab", "utf_16", "utf_16_be", "utf_16_le", "utf_7"})
+_SHIFT = re.compile(rb"\x1b(?:\$|\(I)")
+"""After it, bytes of ISO-2022-JP stand for other characters than ASCII has (RFC 1468)."""
+_SHIFTED = re.compile(_SHIFT.pattern + rb".*?(?=\x1b\([BJ])", re.DOTALL)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -71,12 +74,12 @@ class PartText:
             raise ContentError(f"a text has more than {MAX_TEXT} bytes")
         data = decode_transfer(body[part.start : part.end], part.encoding)
         codec = _codec(part, data)
-        if codec not in _NOT_LIKE_ASCII and not codec.startswith("iso2022"):
+        if _is_like_ascii(codec):
             return cls(part, data, data.decode("latin-1"), by_bytes=True, codec=codec)
         try:
             return cls(part, data, data.decode(codec), by_bytes=False, codec=codec)
         except UnicodeDecodeError:
-            raise ContentError(f"a text is not in its charset {part.charset!r}") from None
+            return cls(part, data, _masked(part, data, codec), by_bytes=True, codec=codec)
 
     @property
     def newline(self) -> str:
@@ -94,12 +97,17 @@ class PartText:
 
         Charset and transfer encoding stay where the new text fits them. Where it does not, all of
         the text becomes UTF-8, or `encode_transfer` chooses.
+
+        Raises:
+            ContentError: the text would become UTF-8, but has characters that we do not know.
         """
         codec = codec_of(self.part.charset, to_read=False) or "ascii"
         charset = None
         try:
             data = self._spliced(edits, codec) if self.by_bytes else self._text(edits).encode(codec)
         except UnicodeEncodeError:
+            if self.by_bytes and not _is_like_ascii(self.codec):
+                raise _not_in_charset(self.part) from None
             data, charset = self._text(edits).encode(), "utf-8"
         return EditedText(encode_transfer(data, self.part.encoding, self.data), charset)
 
@@ -124,6 +132,24 @@ def read_text(part: MimePart, body: bytes) -> str:
     with contextlib.suppress(ContentError):
         data = decode_transfer(data, part.encoding)
     return _SURROGATES.sub("\ufffd", data.decode(_codec(part, data), "replace"))
+
+
+def _is_like_ascii(codec: str) -> bool:
+    return codec not in _NOT_LIKE_ASCII and not codec.startswith("iso2022")
+
+
+def _masked(part: MimePart, data: bytes, codec: str) -> str:
+    """A view of ISO-2022-JP with characters that are not standard but common, such as `①`."""
+    end = max(data.rfind(b"\x1b(B"), data.rfind(b"\x1b(J"), 0)
+    known = codec.startswith("iso2022_jp") and data.isascii()
+    if not known or _SHIFT.search(data, end):
+        raise _not_in_charset(part)
+    head = _SHIFTED.sub(lambda match: b"\x1b" * len(match[0]), data[: end + 3])
+    return (head + data[end + 3 :]).decode("ascii")
+
+
+def _not_in_charset(part: MimePart) -> ContentError:
+    return ContentError(f"a text is not in its charset {part.charset!r}")
 
 
 def _codec(part: MimePart, data: bytes) -> str:

@@ -13,8 +13,8 @@ def text_bodies(structure: Structure) -> list[MimePart]:
     """The text that a mail client shows first, in each of its forms.
 
     Of a multipart/alternative these are all, for nobody knows which a client shows; of a
-    multipart/related the root; of any other multipart the first part with a text. Attachments and
-    attached messages are none.
+    multipart/related the root, if it has a text; of any other multipart the first part with a
+    text. Attachments and attached messages are none.
 
     Raises:
         ContentError: the text must not, or cannot, be edited.
@@ -39,9 +39,11 @@ def _bodies_inside(part: MimePart) -> list[MimePart]:
         raise ContentError(f"a {part.type} has no parts")
     if part.type == "multipart/alternative":
         return [body for one in part.parts for body in _bodies(one)]
+    parts = part.parts
     if part.type == "multipart/related":
-        return _bodies(_related_root(part))
-    return next((bodies for one in part.parts if (bodies := _bodies(one))), [])
+        first = _related_root(part)
+        parts = [first, *(one for one in parts if one is not first)]
+    return next((bodies for one in parts if (bodies := _bodies(one))), [])
 
 
 def _related_root(part: MimePart) -> MimePart:
