@@ -10,7 +10,8 @@ from pyquarantine_core.message import Message
 from pyquarantine_core.mime.content import ContentError, Encoded, encode_transfer
 from pyquarantine_core.mime.edit import MessageEdit
 from pyquarantine_core.mime.entities import multipart_entity, text_entity
-from pyquarantine_core.mime.structure import MimePart
+from pyquarantine_core.mime.protection import is_protected
+from pyquarantine_core.mime.structure import MimePart, scan
 from pyquarantine_core.mime.text import EditedText, PartText, TextEdit
 from pyquarantine_core.testing.mail_client import as_sent, parsed
 from pyquarantine_core.testing.mail_mix import MIX
@@ -107,6 +108,41 @@ def test_new_parts_stand_beside_old_ones(name: str) -> None:
     contents = leaf_contents(after)
     assert contents[:2] == [b"1", b"2"]
     assert [one for one in contents if one in before] == before
+
+
+def test_an_empty_line_that_belongs_to_the_boundary_is_made_up_for() -> None:
+    message = with_body(b"--b\r\nX: y\r\n\r\n--b--\r\n")
+    edit = MessageEdit(message)
+    edit.replace_text(edit.root.parts[0], EditedText(Encoded(b"new", ""), None))
+    edit.record()
+    assert message.body.read() == b"--b\r\nX: y\r\n\r\nnew\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize(("content", "encoding"), [(b"\xff\n", "8bit"), (b"text\n", None)])
+def test_what_holds_8_bit_says_so(content: bytes, encoding: str | None) -> None:
+    message = received(b"Content-Type: text/plain; charset=iso-8859-1\n\n" + content)
+    edit = MessageEdit(message)
+    edit.enclose(edit.root, "mixed", before=[text_entity("plain", "first")])
+    edit.record()
+    assert parsed(as_sent(message))["Content-Transfer-Encoding"] == encoding
+
+
+@pytest.mark.parametrize(
+    ("header", "protected"),
+    [
+        (b"multipart/signed; boundary=b", True),
+        (b"Multipart/Encrypted", True),
+        (b"application/pkcs7-mime", True),
+        (b"application/x-pkcs7-mime; smime-type=enveloped-data", True),
+        (b'application/octet-stream; name="smime.P7M"', True),
+        (b"application/pgp-encrypted", True),
+        (b"application/pgp-signature", False),
+        (b"application/octet-stream; name=a.pdf", False),
+        (b"multipart/mixed; boundary=b", False),
+    ],
+)
+def test_signed_and_encrypted_parts_are_known(header: bytes, protected: bool) -> None:
+    assert is_protected(scan([("Content-Type", header)], b"").root) is protected
 
 
 PIECES = st.sampled_from(

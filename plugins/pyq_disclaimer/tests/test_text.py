@@ -107,6 +107,22 @@ def test_of_related_parts_the_one_named_gets_it(add_disclaimer: AddDisclaimer) -
     assert found == [["1"], ["2D"]]
 
 
+def test_a_related_root_without_text_leaves_it_to_the_others(add_disclaimer: AddDisclaimer) -> None:
+    mail = (
+        b"Content-Type: multipart/related; boundary=b\n\n"
+        b"--b\nContent-Type: image/png\n\n1\n--b\nContent-Type: text/html\n\n2\n--b--\n"
+    )
+    message, _ = add_disclaimer(mail, html="D")
+    assert parsed(as_sent(message)).get_content_type() == "multipart/related"
+    assert b"2D\r\n" in body_of(message)
+
+
+def test_a_byte_order_mark_stays_first(add_disclaimer: AddDisclaimer) -> None:
+    mail = b"Content-Type: text/plain; charset=utf-8\n\n\xef\xbb\xbftext\n"
+    message, _ = add_disclaimer(mail, text="D", action="prepend")
+    assert body_of(message) == b"\xef\xbb\xbfD\r\ntext\r\n"
+
+
 @pytest.mark.parametrize(
     "mail",
     [

@@ -52,6 +52,26 @@ def test_html_in_a_transfer_encoding_that_nobody_knows_stays() -> None:
     assert as_sent(message) == as_sent(message, original=True)
 
 
+LINK = b'<a href="http://x/">'
+HTML = b"Content-Type: text/html\n\n" + LINK
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        b"Content-Type: multipart/signed; boundary=b\n\n--b\n" + HTML + b"\n--b--\n",
+        b"Content-Type: message/rfc822\n\n" + HTML + b"\n",
+        b"Content-Disposition: attachment\n" + HTML + b"\n",
+        HTML + b"\n<pre>-----BEGIN PGP SIGNED MESSAGE-----\n",
+        b"Content-Transfer-Encoding: x-unknown\n" + HTML + b"\n",
+    ],
+)
+def test_html_that_is_signed_attached_or_unreadable_stays(mail: bytes) -> None:
+    message = rewritten(mail)
+    assert LINK in as_sent(message)
+    assert as_sent(message) == as_sent(message, original=True)
+
+
 @given(st.binary())
 def test_any_message_is_taken(content: bytes) -> None:
     rewritten(content if content.strip(b"\r\n") else b"\n")
