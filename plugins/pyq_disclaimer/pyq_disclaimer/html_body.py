@@ -1,0 +1,53 @@
+"""Where the body of an HTML document begins and ends, to browsers (HTML standard, 13.2.6)."""
+
+from __future__ import annotations
+
+from pyquarantine_core.html_tokens import WHITE_SPACE, Kind, Token, tokens
+
+_METADATA = frozenset(
+    {"base", "basefont", "bgsound", "link", "meta", "noframes", "script", "style", "title"}
+)
+_BEFORE_BODY = _METADATA | {"head", "html", "noscript"}
+
+
+def body_start(html: str) -> int:
+    """Offset after the start tag of the body; where that is left out, before its first content."""
+    for token in tokens(html):
+        if token.kind is Kind.START and token.name == "body":
+            return token.end
+        if _begins_body(token):
+            return token.start
+    return len(html)
+
+
+def body_end(html: str) -> int:
+    """Offset of the last end tag of the body, else of the document, else where it breaks off."""
+    ends: dict[str, int] = {}
+    for token in tokens(html):
+        if token.kind is Kind.END:
+            ends[token.name] = token.start
+        elif token.kind is Kind.UNCLOSED:
+            ends["unclosed"] = token.start
+    return next((ends[one] for one in ("body", "html", "unclosed") if one in ends), len(html))
+
+
+def inside_body(html: str) -> str:
+    """What is inside the body of a document; all of what has no body."""
+    for token in tokens(html):
+        if token.kind is Kind.START and token.name == "body":
+            return html[token.end : max(token.end, body_end(html))]
+    return html
+
+
+def _begins_body(token: Token) -> bool:
+    """Whether it cannot stand before the body, so that browsers begin one here."""
+    match token.kind:
+        case Kind.TEXT:
+            return bool(token.text.strip(WHITE_SPACE))
+        case Kind.START:
+            return token.name not in _BEFORE_BODY
+        case Kind.END:
+            return token.name in {"body", "html", "br"}
+        case Kind.UNCLOSED:
+            return True
+    return False

@@ -1,0 +1,78 @@
+"""Templates of disclaimers: files with `{NAME}` for metavariables."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from pyq_disclaimer.html_body import inside_body
+from pyquarantine_core.errors import ConfigError
+from pyquarantine_core.header_text import clean_text
+from pyquarantine_core.message import Message
+from pyquarantine_core.types import Options
+
+_NAME = re.compile(r"\{([^{}\s]+)\}")
+_DOUBLED = re.compile(r"\{\{|\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Disclaimer:
+    """A disclaimer in both forms; lines end in LF."""
+
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """The templates of an action."""
+
+    text: str
+    html: str
+
+    @classmethod
+    def from_options(cls, options: Options) -> Templates:
+        """Read both files.
+
+        Raises:
+            ConfigError: one cannot be read.
+        """
+        return cls(_read(options, "text_template"), inside_body(_read(options, "html_template")))
+
+    def fill(self, message: Message) -> Disclaimer:
+        """The disclaimer for a message."""
+        values = {
+            **message.variables,
+            "ENVELOPE_FROM": message.sender,
+            "ENVELOPE_FROM_URL": quote(message.sender, errors="replace"),
+        }
+        clean = {name: clean_text(value) for name, value in values.items()}
+        escaped = {name: html.escape(value) for name, value in clean.items()}
+        return Disclaimer(_filled(self.text, clean), _filled(self.html, escaped))
+
+
+def _read(options: Options, option: str) -> str:
+    try:
+        return Path(options[option]).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{option}: cannot read {error.filename}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{option}: {options[option]!r} is not a text in UTF-8") from error
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    """The template with values for the names that are known.
+
+    Doubled braces are single ones where there are `{{`, as pyquarantine 2.x had it.
+    """
+    if "{{" not in template:
+        return _NAME.sub(lambda match: values.get(match[1], match[0]), template)
+    pieces, at = [], 0
+    for match in _DOUBLED.finditer(template):
+        pieces += [_filled(template[at : match.start()].replace("{{", ""), values), match[0][0]]
+        at = match.end()
+    return "".join([*pieces, _filled(template[at:], values)])
