@@ -12,8 +12,9 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from pyquarantine_core.changes import describe_changes
 from pyquarantine_core.errors import PluginError, PyquarantineError
 from pyquarantine_core.types import Decision, Match, Part, Stage, Verdict
 
@@ -117,6 +118,16 @@ class RuleError(Exception):
     """A condition or action failed; the message is a TEMPFAIL. The cause is chained."""
 
 
+class Tracer(Protocol):
+    """Hears what the cursor finds and does, to explain it."""
+
+    def judged(self, step: Step, condition: BoundCondition, match: Match) -> None:
+        """A condition was looked at."""
+
+    def ran(self, action: BoundAction, before: Snapshot, decision: Decision | None) -> None:
+        """An action ran; nothing of it is undone yet if it only pretended."""
+
+
 @dataclass(slots=True)
 class Cursor:
     """The rules at work on one message.
@@ -124,12 +135,14 @@ class Cursor:
     Attributes:
         rules: what is worked through.
         message: the message.
+        tracer: hears of it; then no effect is prepared.
         ran: names of the actions that ran.
         decision: once known, the end of it.
     """
 
     rules: Ruleset
     message: Message
+    tracer: Tracer | None = None
     ran: list[str] = field(default_factory=list)
     decision: Decision | None = None
     _rule: int = 0
@@ -195,7 +208,7 @@ class Cursor:
         message, step = self.message, action.step
         before = message.snapshot()
         message.visible = action.type.needs
-        message.pretending = step.pretend
+        message.pretending = step.pretend or self.tracer is not None
         message.log = MessageLog(step.logger, {"queue_id": message.queue_id, "step": step.name})
         try:
             decision = action.action.apply(message)
@@ -209,6 +222,8 @@ class Cursor:
         finally:
             message.visible = Stage.BODY
             message.pretending = False
+        if self.tracer is not None:
+            self.tracer.ran(action, before, decision)
         if step.pretend:
             _log_pretended(message, before, decision)
             message.roll_back(before)
@@ -257,6 +272,8 @@ class Cursor:
             "matches" if match.matched else "does not match",
             match.reason,
         )
+        if self.tracer is not None:
+            self.tracer.judged(step, bound, match)
         self._known[bound] = match
         return match
 
@@ -336,30 +353,7 @@ def is_bug(error: BaseException) -> bool:
 
 
 def _log_pretended(message: Message, before: Snapshot, decision: Decision | None) -> None:
-    say = message.log.info
-    old = {header.origin: header for header in before.headers if header.origin is not None}
-    old_ids = set(map(id, before.headers))
-    kept_ids = set(map(id, message.current_headers))
-    kept_origins = {header.origin for header in message.current_headers}
-    for header in before.headers:
-        if id(header) not in kept_ids and (
-            header.origin is None or header.origin not in kept_origins
-        ):
-            say("pretend: would delete the header %r", header.text)
-    for header in message.current_headers:
-        if id(header) in old_ids:
-            continue
-        if header.origin in old:
-            say("pretend: would change the header %r to %r", old[header.origin].text, header.text)
-        else:
-            say("pretend: would add the header %r", header.text)
-    if message.current_body is not before.body:
-        say("pretend: would replace the body")
-    left = set(map(id, message.current_recipients))
-    gone = [one.address for one in before.recipients if id(one) not in left]
-    if gone:
-        say("pretend: would take out the recipients %s", ", ".join(gone))
-    for effect in message.effects[before.effects :]:
-        say("pretend: would %s", effect.describe())
+    for change in describe_changes(before, message):
+        message.log.info("pretend: would %s", change)
     if decision is not None:
-        say("pretend: would answer %s %s", decision.verdict.name, decision.text)
+        message.log.info("pretend: would answer %s %s", decision.verdict.name, decision.text)

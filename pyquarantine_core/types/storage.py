@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pyquarantine_core.message import Message
 
 
+STORED_AS = ("ID", "DATAFILE", "METAFILE")
+"""What storing tells of itself in metavariables; METAFILE where there is metadata."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEntry:
     """A message about to be stored.
@@ -164,18 +168,19 @@ class StorageHandle:
         quarantine: str | None = None,
     ) -> None:
         """Stage storing the message for these recipients and set its metavariables."""
-        effect = self.storage.stage(
-            NewEntry(
-                message=message,
-                recipients=recipients,
-                original=self.original,
-                metadata=metadata_default if self.metadata is None else self.metadata,
-                metavar=self.metavar,
-                quarantine=quarantine,
-            )
+        new = NewEntry(
+            message=message,
+            recipients=recipients,
+            original=self.original,
+            metadata=metadata_default if self.metadata is None else self.metadata,
+            metavar=self.metavar,
+            quarantine=quarantine,
         )
+        effect = self.storage.stage(new)
         if message.stage(effect):
             message.variables.update(effect.variables)
+        else:
+            message.variables.update(new.named(dict.fromkeys(STORED_AS, "(not stored)")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,14 @@ class Headers(Condition):
 
     def check(self, message: Message) -> Match:
         groups: dict[str, str] = {}
+        found_in: list[str] = []
         headers = message.headers
         budget = Budget()
         for pattern in self._patterns:
-            found = next(filter(None, (pattern.search(one.text, budget) for one in headers)), None)
-            if found is None:
+            searched = ((one, pattern.search(one.text, budget)) for one in headers)
+            header, found = next((both for both in searched if both[1]), (None, None))
+            if header is None or found is None:
                 return Match(matched=False, reason=f"no header matches {pattern.source!r}")
             groups |= pattern.named_groups(found)
-        return Match(True, "a header for each pattern", groups)
+            found_in.append(header.name)
+        return Match(True, f"found in {', '.join(found_in)}", groups)
