@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 
 def bare_address(argument: str) -> str:
@@ -24,6 +26,16 @@ def bare_address(argument: str) -> str:
 def same_address(one: str, other: str) -> bool:
     """Whether two bare addresses are one mailbox to us: letter case is ignored."""
     return one.casefold() == other.casefold()
+
+
+def any_like(addresses: Iterable[str], patterns: Iterable[str]) -> bool:
+    """Whether one of the addresses is one of the patterns: `*` stands for anything, case aside."""
+    known = tuple(patterns)
+    return any(
+        same_address(address, pattern) or fnmatchcase(address.casefold(), pattern.casefold())
+        for address in addresses
+        for pattern in known
+    )
 
 
 @dataclass(frozen=True, slots=True)

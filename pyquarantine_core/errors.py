@@ -31,5 +31,9 @@ class EntryNotFoundError(StorageError):
     """The storage holds no entry with this ID."""
 
 
+class ListError(PyquarantineError):
+    """A list could not be asked or changed; what it holds is unchanged."""
+
+
 class ReleaseError(PyquarantineError):
     """Held mail could not be sent on; the entry keeps every recipient that did not get it."""

@@ -6,7 +6,8 @@ dispatches on `type`. Beside standard keywords a fragment may use:
 
 - `format: regex`, `format: network`: checked as this program reads them;
 - `refers_to("storages")`: the value names an entry of that object of the config;
-- `one_of("ACCEPT", "REJECT")`: one of these words, in any case.
+- `one_of("ACCEPT", "REJECT")`: one of these words, in any case;
+- `secret("...")`: a text that holds a password and is never printed.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ DEFAULT_LOCAL_ADDRS = (
 LOG_LEVELS = ("error", "warning", "info", "debug")
 REFERS_TO = "x-refers-to"
 WORDS = "x-words"
+WRITE_ONLY = "writeOnly"
 
 STORAGE_KEYS: Json = {
     "original": {
@@ -85,6 +87,11 @@ def one_of(*words: str, description: str) -> Json:
         WORDS: list(words),
         "description": description,
     }
+
+
+def secret(description: str) -> Json:
+    """A text that holds a password: neither commands nor errors print it."""
+    return {"type": "string", "minLength": 1, WRITE_ONLY: True, "description": description}
 
 
 def check_fragment(kind: str, name: str, fragment: object) -> None:

@@ -79,7 +79,7 @@ def cli(context: click.Context, path: Path) -> None:  # noqa: ARG001 - _session 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program; a mistake is one line, with exit status 1, 2 (usage) or 78 (config)."""
-    from pyquarantine_core.cli import commands  # noqa: F401, PLC0415 - they add themselves to `cli`
+    from pyquarantine_core.cli import commands, lists  # noqa: F401, PLC0415 - they add themselves
 
     try:
         cli.main(arguments, prog_name="pyquarantine", standalone_mode=False)
