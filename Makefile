@@ -13,7 +13,7 @@ test: .venv/ready
 
 # What takes more packages and more time: real database servers.
 test-databases: .venv/ready
-	scripts/system-packages postgresql mariadb-server
+	scripts/system-packages postgresql mariadb-server-core mariadb-client-core
 	$(BIN)/python -m pytest -n auto -m databases plugins/pyq_db_list
 
 check: .venv/ready

@@ -213,7 +213,7 @@ class MariaDb(Server):
 
     def command(self) -> list[str]:
         program = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
-        assert program, "the package mariadb-server is not installed"
+        assert program, "the package mariadb-server-core is not installed"
         return [
             *(program, "--no-defaults", f"--datadir={self.directory}/data"),
             *(f"--socket={self.directory}/socket", f"--port={self.port}"),
