@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,9 +15,24 @@ from .servers import Database, MariaDb, PostgreSql, Server, SqliteFile
 databases = pytest.mark.databases
 
 Open = Callable[..., DbList]
+AtOnce = Callable[..., list[subprocess.Popen[str]]]
+
+WORKER = """
+import sys
+from pyq_db_list.mail_list import DbList
+from pyq_db_list.pool import Pool
+from pyquarantine_core.types import NewListEntry
+
+found = DbList(Pool.of(sys.argv[1]), "allow")
+print("ready", flush=True)
+sys.stdin.readline()
+{code}
+found.close()
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """For runs outside this repository, whose pyproject.toml has it."""
     config.addinivalue_line("markers", "databases: starts PostgreSQL and MariaDB servers")
 
 
@@ -75,6 +93,40 @@ def open_list() -> Iterator[Open]:
     yield start
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def at_once() -> Iterator[AtOnce]:
+    """Runs code on the list `found` in processes of their own, which begin together.
+
+    Its arguments are lists: the connection, and what else the code wants.
+    """
+    with ExitStack() as running:
+
+        def start(code: str, *arguments: list[str]) -> list[subprocess.Popen[str]]:
+            command = [sys.executable, "-W", "error", "-c", WORKER.replace("{code}", code)]
+            started = [
+                running.enter_context(
+                    subprocess.Popen(
+                        [*command, *one],
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE,
+                        text=True,
+                    )
+                )
+                for one in arguments
+            ]
+            for worker in started:
+                assert worker.stdout is not None
+                assert worker.stdout.readline() == "ready\n"
+            for worker in started:
+                assert worker.stdin is not None
+                worker.stdin.write("\n")
+                worker.stdin.flush()
+            return started
+
+        yield start
 
 
 def drop_tables(server: Server) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import threading
 import time
 import traceback
@@ -21,7 +20,7 @@ from pyquarantine_core.types import NewListEntry
 from .servers import PASSWORD, Database, PostgreSql, Server
 
 if TYPE_CHECKING:
-    from .conftest import Open
+    from .conftest import AtOnce, Open
 
 ENTRY = NewListEntry(sender="@example.org", recipient="")
 
@@ -58,25 +57,21 @@ def test_many_threads_share_a_limited_number_of_connections(
     assert 1 <= len(found._pool._idle) <= pool.SIZE
 
 
-def _ask_and_add(connection: str, first: int) -> int:
-    found = DbList(Pool.of(connection), "allow")
-    found.open()
-    for number in range(first, first + 20):
-        found.add(NewListEntry(sender=f"user{number}@example.net", recipient=""))
-        assert found.covers(f"user{number}@example.net", "me@us.example")
-    found.close()
-    return first
-
-
-def test_several_processes_read_and_write_at_once(database: Database, open_list: Open) -> None:
+def test_several_processes_read_and_write_at_once(
+    database: Database, open_list: Open, at_once: AtOnce
+) -> None:
     found = open_list(database)
-    with multiprocessing.get_context("spawn").Pool(2) as processes:
-        asked = processes.starmap_async(
-            _ask_and_add, [(database.url(), 100), (database.url(), 200)]
-        )
-        while not asked.ready():
-            assert not found.covers("bob@example.org", "")
-        assert asked.get() == [100, 200]
+    code = """
+found.open()
+for number in range(20):
+    sender = f"{sys.argv[2]}{number}@example.net"
+    found.add(NewListEntry(sender=sender, recipient=""))
+    assert found.covers(sender, "me@us.example")
+"""
+    workers = at_once(code, [database.url(), "one"], [database.url(), "two"])
+    while any(worker.poll() is None for worker in workers):
+        assert not found.covers("bob@example.org", "")
+    assert [worker.communicate()[1] for worker in workers] == ["", ""]
     assert len(list(found.entries())) == 40
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from contextlib import closing
 from datetime import datetime
@@ -23,7 +21,7 @@ from .conftest import drop_tables
 from .servers import Database, MariaDb, PostgreSql, Server, SqliteFile
 
 if TYPE_CHECKING:
-    from .conftest import Open
+    from .conftest import AtOnce, Open
 
 NOBODY = 65534
 OLD_COLUMNS = """(
@@ -124,35 +122,10 @@ def test_a_table_that_is_none_of_ours_is_one_clear_error(
         open_list(database)
 
 
-def test_many_workers_may_make_the_same_table_at_once(database: Database, tmp_path: Path) -> None:
-    code = (
-        "import sys\n"
-        "from pyq_db_list.mail_list import DbList\n"
-        "from pyq_db_list.pool import Pool\n"
-        "found = DbList(Pool.of(sys.argv[1]), 'allow')\n"
-        "print('ready', flush=True)\n"
-        "sys.stdin.read(1)\n"
-        "found.open()\n"
-        "assert not found.covers('bob@example.org', '')\n"
-        "found.close()\n"
+def test_many_workers_may_make_the_same_table_at_once(database: Database, at_once: AtOnce) -> None:
+    workers = at_once(
+        "found.open()\nassert not found.covers('bob@example.org', '')", *[[database.url()]] * 4
     )
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", code, database.url()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("!")
-        worker.stdin.flush()
     for worker in workers:
         _, errors = worker.communicate(timeout=60)
         assert (worker.returncode, errors) == (0, "")
