@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -175,11 +176,12 @@ def means(entry: str, address: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> tuple[SqliteFile, DbList]:
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SqliteFile, DbList]]:
     file = SqliteFile(tmp_path_factory.mktemp("property") / "lists.db")
     found = DbList(Pool.of(file.url()), "allow")
     found.open()
-    return file, found
+    yield file, found
+    found.close()
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
