@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check check-full clean
+.PHONY: demo test test-databases check check-full clean
 
 demo: .venv/ready
 	$(BIN)/python scripts/demo.py
@@ -10,7 +10,12 @@ demo: .venv/ready
 test: .venv/ready
 	@[ "$$(id -u)" = 0 ] || { echo "Postfix runs as root alone; try: sudo make test" >&2; exit 1; }
 	scripts/system-packages postfix miltertest
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -m "not databases"
+
+# What takes more packages and more time: real database servers.
+test-databases: .venv/ready
+	scripts/system-packages postgresql mariadb-server-core mariadb-client-core
+	$(BIN)/python -m pytest -n auto -m databases plugins/pyq_db_list
 
 check: .venv/ready
 	$(BIN)/ruff check
@@ -19,7 +24,7 @@ check: .venv/ready
 	@# one by one: every plugin calls its tests "tests"
 	set -e; for tests in plugins/*/tests; do $(BIN)/mypy $$tests; done
 
-check-full: check test
+check-full: check test test-databases
 
 # Everything is downloaded once, as pinned; all that is installed comes from these files.
 .venv/wheelhouse: constraints.txt

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from string import ascii_lowercase, ascii_uppercase
 
 _TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -35,6 +37,16 @@ def folded(address: str) -> str:
 def same_address(one: str, other: str) -> bool:
     """Whether two bare addresses are one mailbox to us: the case of ASCII letters is ignored."""
     return folded(one) == folded(other)
+
+
+def any_like(addresses: Iterable[str], patterns: Iterable[str]) -> bool:
+    """Whether one of the addresses is one of the patterns: `*` stands for anything, case aside."""
+    known = tuple(patterns)
+    return any(
+        same_address(address, pattern) or fnmatchcase(address.casefold(), pattern.casefold())
+        for address in addresses
+        for pattern in known
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,5 +39,9 @@ class OutboxError(PyquarantineError):
     """A notification cannot be put into the outbox, or not be delivered from it now."""
 
 
+class ListError(PyquarantineError):
+    """A list could not be asked or changed; what it holds is unchanged."""
+
+
 class ReleaseError(PyquarantineError):
     """Held mail could not be sent on; the entry keeps every recipient that did not get it."""

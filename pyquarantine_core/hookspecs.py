@@ -199,7 +199,8 @@ def pyquarantine_lists() -> Iterable[ListType]:
         ```
 
     Returns:
-        Declarations.
+        Declarations. When `build` returns a `ManagedList`, `pyquarantine list` manages its
+        entries. An option with a password in it is `secret("...")` in the schema.
 
     Raises:
         Exception: fails the plugin. What `covers` raises makes the message a TEMPFAIL.

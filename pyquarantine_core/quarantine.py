@@ -6,10 +6,9 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pyquarantine_core.address import same_address
+from pyquarantine_core.address import any_like, same_address
 from pyquarantine_core.errors import (
     EntryNotFoundError,
     PyquarantineError,
@@ -44,9 +43,9 @@ class Query:
             limit = datetime.now(UTC) - timedelta(days=self.older_than)
             if entry.stored_at > limit:
                 return False
-        if self.senders and (entry.sender is None or not _any_like([entry.sender], self.senders)):
+        if self.senders and (entry.sender is None or not any_like([entry.sender], self.senders)):
             return False
-        return not self.recipients or _any_like(entry.recipients or (), self.recipients)
+        return not self.recipients or any_like(entry.recipients or (), self.recipients)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +230,4 @@ def _on_entry(entry: Entry, recipients: Sequence[str] | None) -> tuple[str, ...]
             raise EntryNotFoundError(f"{entry.id} is not held for {address} but for {held}")
     return tuple(
         one for one in entry.recipients if any(same_address(one, other) for other in recipients)
-    )
-
-
-def _any_like(addresses: Sequence[str], patterns: Sequence[str]) -> bool:
-    return any(
-        same_address(address, pattern) or fnmatchcase(address.casefold(), pattern.casefold())
-        for address in addresses
-        for pattern in patterns
     )

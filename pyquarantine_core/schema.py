@@ -8,6 +8,7 @@ dispatches on `type`. Beside standard keywords a fragment may use:
 - `refers_to("storages")`: the value names an entry of that object of the config;
 - `one_of("ACCEPT", "REJECT")`: one of these words, in any case;
 - `"x-expected": "an absolute path"` beside `pattern`: what the error says would be right.
+- `secret("...")`: a text that holds a password and is never printed.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ LOG_LEVELS = ("error", "warning", "info", "debug")
 REFERS_TO = "x-refers-to"
 WORDS = "x-words"
 EXPECTED = "x-expected"
+WRITE_ONLY = "writeOnly"
 
 STORAGE_KEYS: Json = {
     "original": {
@@ -88,6 +90,11 @@ def one_of(*words: str, description: str) -> Json:
         WORDS: list(words),
         "description": description,
     }
+
+
+def secret(description: str) -> Json:
+    """A text that holds a password: neither commands nor errors print it."""
+    return {"type": "string", "minLength": 1, WRITE_ONLY: True, "description": description}
 
 
 def check_fragment(kind: str, name: str, fragment: object) -> None:

@@ -45,8 +45,12 @@ class Sender:
         """
         while True:
             self._outbox.drain()
-            with self._outbox.claimed() as ours:
-                pause = self.deliver_due(lambda: wait(0)) if ours else LOOK_AGAIN
+            try:
+                with self._outbox.claimed() as ours:
+                    pause = self.deliver_due(lambda: wait(0)) if ours else LOOK_AGAIN
+            except OSError as error:
+                logger.error("outbox: nothing can be delivered now: %s", error)
+                pause = LOOK_AGAIN
             if not wait(pause):
                 return
 

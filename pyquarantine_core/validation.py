@@ -15,7 +15,14 @@ from jsonschema.validators import extend
 from pyquarantine_core.config_file import format_error
 from pyquarantine_core.errors import ConfigError, PluginError
 from pyquarantine_core.registry import normalised
-from pyquarantine_core.schema import EXPECTED, REFERS_TO, WORDS, format_checker, merged_schema
+from pyquarantine_core.schema import (
+    EXPECTED,
+    REFERS_TO,
+    WORDS,
+    WRITE_ONLY,
+    format_checker,
+    merged_schema,
+)
 from pyquarantine_core.types import Kind
 
 if TYPE_CHECKING:
@@ -99,6 +106,8 @@ def _explain(error: ValidationError, registry: Registry) -> Iterator[tuple[Keys,
     schema: Any = error.schema
     wanted: Any = error.validator_value
     match error.validator:
+        case _ if isinstance(schema, dict) and schema.get(WRITE_ONLY):
+            yield keys, f"is not fit: {schema.get('description', 'a secret').rstrip('.')}"
         case "additionalProperties":
             yield from _unknown_keys(value, schema, keys, registry)
         case "required":

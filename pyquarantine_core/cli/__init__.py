@@ -99,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pyquarantine_core.cli import (  # noqa: F401, PLC0415 - they add themselves to `cli`
         commands,
         explain,
+        lists,
     )
 
     try:

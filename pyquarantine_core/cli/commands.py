@@ -10,16 +10,15 @@ from typing import Any
 import click
 
 from pyquarantine_core.cli import cli
-from pyquarantine_core.cli.output import print_json, print_table
+from pyquarantine_core.cli.output import as_json_option, print_json, print_table
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.config import Config
 from pyquarantine_core.engine import OnError, Step
+from pyquarantine_core.masking import masked
 from pyquarantine_core.quarantine import quarantines
 from pyquarantine_core.registry import Plugin
 from pyquarantine_core.resolved import resolved
 from pyquarantine_core.schema import merged_schema
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @cli.command()
@@ -58,14 +57,15 @@ def schema(session: Session) -> None:
 @as_json_option
 @click.pass_obj
 def show(session: Session, as_json: bool) -> None:
-    """Show the configuration as it will run, with defaults filled in."""
+    """Show the configuration as it will run, defaults filled in and passwords masked."""
     config = session.config
     if as_json:
-        print_json(resolved(config))
+        print_json(masked(resolved(config), config.registry))
         return
     click.echo(f"socket: {config.settings.get('socket', '(given on the command line)')}\n")
     _show_rules(config)
     _show_quarantines(config)
+    _show_lists(config)
 
 
 def _show_rules(config: Config) -> None:
@@ -93,6 +93,12 @@ def _show_quarantines(config: Config) -> None:
     if rows:
         click.echo()
         print_table(("Quarantine", "Storage", "Released to", "MTA is told"), rows)
+
+
+def _show_lists(config: Config) -> None:
+    rows = [(name, options["type"]) for name, options in config.settings["lists"].items()]
+    if rows:
+        print_table(("List", "Type"), rows)
 
 
 def _conditions(step: Mapping[str, Any]) -> str:

@@ -15,6 +15,9 @@ PIPE_WIDTH = 100_000
 """Columns for output that is no terminal: wide enough that nothing is wrapped."""
 
 
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
 def print_json(data: object) -> None:
     """Print JSON in ASCII; whatever a stranger wrote is escaped."""
     click.echo(json.dumps(data, indent=2))

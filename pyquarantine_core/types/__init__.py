@@ -41,6 +41,7 @@ from pyquarantine_core.types.declarations import (
     StorageType,
     TypeDeclaration,
 )
+from pyquarantine_core.types.lists import ListEntry, ManagedList, NewListEntry
 from pyquarantine_core.types.storage import (
     Claim,
     Entry,
@@ -69,12 +70,15 @@ __all__ = [
     "HoldsMail",
     "JsonSchema",
     "Kind",
+    "ListEntry",
     "ListType",
     "MailList",
+    "ManagedList",
     "Match",
     "MessageDone",
     "Network",
     "NewEntry",
+    "NewListEntry",
     "Notification",
     "NotificationType",
     "Notifier",

@@ -102,7 +102,7 @@ def test_a_tempfail_tells_nobody(
     (tmp_path / "outbox").mkdir()
     (tmp_path / "spam").rename(tmp_path / "gone")
     assert send(daemon.address, MAIL).verdict is Verdict.TEMPFAIL
-    assert list((tmp_path / "outbox").iterdir()) == []
+    assert [one.name for one in (tmp_path / "outbox").iterdir()] in ([], [".lock"])
     assert list(told.iterdir()) == []
 
 
