@@ -158,6 +158,18 @@ class Quarantine:
             claim.keep_only(left)
             return bool(left)
 
+    def purge(self, older_than: float) -> Iterator[Entry]:
+        """Delete what was stored more than so many days ago; yields each entry that is gone.
+
+        One that somebody releases meanwhile, or deletes, is passed over.
+        """
+        for entry in self.find(Query(older_than=older_than)):
+            try:
+                self.delete(entry.id, None)
+            except EntryNotFoundError:
+                continue
+            yield entry
+
     def _own(self, entry: Entry) -> Entry:
         if entry.quarantine in self.neighbours:
             raise EntryNotFoundError(f"{entry.id} is held by {entry.quarantine}, not {self.name}")

@@ -167,6 +167,19 @@ def test_listings_filter_by_sender_recipient_and_age(
     assert all(address in table for address in hold["recipients"])
 
 
+def test_purge_deletes_what_is_old_and_nothing_else(
+    hold: dict[str, Any], admin: Admin, tmp_path: Path
+) -> None:
+    (tmp_path / "spam" / "20240101000000_OLD").write_bytes(b"Subject: old\r\n\r\n")
+    os.utime(tmp_path / "spam" / "20240101000000_OLD", (1_700_000_000, 1_700_000_000))
+    purge = ("quarantine", "hold", "purge", "--older-than", "7")
+    assert admin.out(*purge, "--dry-run") == b"would delete 20240101000000_OLD\n"
+    assert len(admin.held("hold")) == 2
+    assert admin.out(*purge) == b"deleted 1 of all/hold\n"
+    assert admin.held("hold") == [hold]
+    assert admin.run("quarantine", "hold", "purge").returncode == 2
+
+
 def test_hostile_headers_reach_no_terminal(
     start_daemon: DaemonFactory, smtp_sink: SmtpSink, admin: Admin, tmp_path: Path
 ) -> None:

@@ -168,6 +168,33 @@ def delete(named: _Named, entry_id: str, recipients: Sequence[str], everybody: b
     click.echo(f"deleted {printable(entry_id)}{whom}; {'others remain' if kept else 'it is gone'}")
 
 
+@quarantine.command()
+@click.option(
+    "--older-than",
+    "days",
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    required=True,
+    help="Held for so long.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.pass_obj
+def purge(named: _Named, days: float, dry_run: bool) -> None:
+    """Delete all mail that has been held for so many days."""
+    held = named.quarantine
+    query = Query(older_than=days)
+    if dry_run:
+        for entry in held.find(query):
+            click.echo(f"would delete {entry.id}")
+        return
+    total = sum(1 for _ in held.find(query))
+    with click.progressbar(
+        held.purge(days), length=total, label=f"purging {held.name}", file=sys.stderr
+    ) as entries:
+        count = sum(1 for _ in entries)
+    click.echo(f"deleted {count} of {held.name}")
+
+
 def _wanted(recipients: Sequence[str], everybody: bool) -> Sequence[str] | None:
     if everybody == bool(recipients):
         raise click.UsageError("say either -t RCPT or -a")
