@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-databases check check-full clean
+.PHONY: demo test test-databases check check-full docs clean
 
 demo: .venv/ready
 	$(BIN)/python scripts/demo.py
@@ -23,6 +23,10 @@ check: .venv/ready
 	$(BIN)/mypy
 	@# one by one: every plugin calls its tests "tests"
 	set -e; for tests in plugins/*/tests; do $(BIN)/mypy $$tests; done
+
+# What of docs/ is written from the code.
+docs: .venv/ready
+	$(BIN)/python scripts/reference.py
 
 check-full: check test test-databases
 

@@ -145,17 +145,18 @@ def merged_schema(registry: Registry) -> Json:
 
 def global_keys() -> Json:
     """The keys at the top of the config."""
-    named: Json = {"type": "object", "default": {}}
     return {
         "socket": {
             "type": "string",
-            "description": "Where the MTA connects: unix:PATH, inet:PORT@HOST or inet6:PORT@HOST.",
+            "description": "Where the MTA connects: unix:PATH, inet:PORT@HOST or inet6:PORT@HOST "
+            "(without @HOST: on all addresses of the machine, for everybody). "
+            "The option -s comes first.",
         },
         "socket_mode": {
             "type": "string",
             "pattern": MODE,
             EXPECTED: "an octal mode such as '0660'",
-            "description": "Permissions of a unix socket, in octal, such as 0660.",
+            "description": "Permissions of a unix socket, in octal; unset, by the umask.",
         },
         "socket_group": {
             "type": "string",
@@ -179,29 +180,49 @@ def global_keys() -> Json:
             "type": "array",
             "items": {"type": "string", "format": "network"},
             "default": list(DEFAULT_LOCAL_ADDRS),
-            "description": "Hosts and networks that count as local.",
+            "description": "What counts as local for the condition `local`.",
         },
         "plugins": {
             "type": "object",
             "properties": {
-                "allow": {"type": "array", "items": {"type": "string"}},
-                "deny": {"type": "array", "items": {"type": "string"}},
+                "allow": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "Only these.",
+                },
+                "deny": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "All but these.",
+                },
             },
             "additionalProperties": False,
-            "description": "Load only these plugins, or all but these; by plugin or package name.",
+            "description": "Which plugins are loaded, by the name of plugin or package; "
+            "unset, all. A name that is not installed is an error.",
         },
         **_inherited_keys(),
         "loglevel": {**_inherited_keys()["loglevel"], "default": "info"},
         "pretend": {**_inherited_keys()["pretend"], "default": False},
-        "storages": {**named, "additionalProperties": {"$ref": "#/$defs/storage"}},
-        "notifications": {**named, "additionalProperties": {"$ref": "#/$defs/notification"}},
-        "lists": {**named, "additionalProperties": {"$ref": "#/$defs/list"}},
+        "storages": _named("storage", "Where messages are stored."),
+        "notifications": _named("notification", "What people are told with."),
+        "lists": _named(
+            "list", "Pairs of sender and recipient that conditions and quarantines ask for."
+        ),
         "rules": {
             "type": "array",
             "minItems": 1,
             "items": {"$ref": "#/$defs/rule"},
             "description": "What happens to a message, in this order.",
         },
+    }
+
+
+def _named(kind: str, description: str) -> Json:
+    return {
+        "type": "object",
+        "default": {},
+        "additionalProperties": {"$ref": f"#/$defs/{kind}"},
+        "description": description,
     }
 
 
@@ -226,7 +247,10 @@ def _step_keys() -> Json:
             "minLength": 1,
             "description": "Its name, for logs and commands.",
         },
-        "conditions": {"$ref": "#/$defs/conditions"},
+        "conditions": {
+            "$ref": "#/$defs/conditions",
+            "description": "All of them must hold; without any it is always done.",
+        },
         **_inherited_keys(),
         "on_error": {
             "enum": ["tempfail", "continue"],
@@ -283,7 +307,7 @@ def _action(defs: Json, types: list[Any]) -> Json:
     for one in types:
         _hoist(defs, f"action.{one.name}", {**one.schema, "additionalProperties": False})
     own = {
-        "type": {"enum": [one.name for one in types]},
+        "type": {"enum": [one.name for one in types], "description": "What it does."},
         "options": {"type": "object", "description": "Options of its type."},
     }
     return {

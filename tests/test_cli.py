@@ -92,6 +92,12 @@ def test_a_closed_pipe_is_no_reason_for_a_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_schema_is_also_printed_for_people(pyquarantine: Pyquarantine) -> None:
+    done = pyquarantine("schema", "--markdown")
+    assert (done.status, done.error) == (0, "")
+    assert "### Storage `file`" in done.out
+
+
 class TestPlugins:
     def test_the_table_shows_what_each_provides(self, pyquarantine: Pyquarantine) -> None:
         done = pyquarantine("plugins")

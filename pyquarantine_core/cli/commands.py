@@ -16,6 +16,7 @@ from pyquarantine_core.config import Config
 from pyquarantine_core.engine import OnError, Step
 from pyquarantine_core.masking import masked
 from pyquarantine_core.quarantine import quarantines
+from pyquarantine_core.reference import reference
 from pyquarantine_core.registry import Plugin
 from pyquarantine_core.resolved import resolved
 from pyquarantine_core.schema import merged_schema
@@ -47,10 +48,14 @@ def plugins(session: Session, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--markdown", is_flag=True, help="Print it as a reference for people.")
 @click.pass_obj
-def schema(session: Session) -> None:
+def schema(session: Session, markdown: bool) -> None:
     """Print the JSON Schema of the config file, for editors."""
-    print_json(merged_schema(session.registry))
+    if markdown:
+        click.echo(reference(session.registry), nl=False)
+    else:
+        print_json(merged_schema(session.registry))
 
 
 @cli.command()

@@ -144,3 +144,36 @@ def test_a_pretended_quarantine_changes_stores_and_sends_nothing_and_says_so(
     assert admin.held("hold") == []
     daemon.wait_for_log("pretend: would answer REJECT Message rejected")
     daemon.wait_for_log("pretend: would take out the recipients u1@example.org")
+
+
+@pytest.mark.usefixtures("for_daemons")
+@pytest.mark.parametrize(
+    ("original_kept", "envelope", "delivered"),
+    [
+        ("yes", ["alias@example.org", "u1@example.org"], [("u1@example.org",)]),
+        ("yes", ["u1@example.org", "alias@example.org"], [("u1@example.org",)]),
+        ("no", ["alias@example.org", "u1@example.org"], []),
+        ("no", ["u1@example.org", "alias@example.org"], [("u1@example.org",)]),
+    ],
+)
+def test_without_original_recipients_postfix_takes_out_who_came_first(
+    original_kept: str,
+    envelope: list[str],
+    delivered: list[tuple[str, ...]],
+    start_daemon: DaemonFactory,
+    throwaway_postfix: PostfixFactory,
+    smtp_sink: SmtpSink,
+    install_plugin: InstallPlugin,
+) -> None:
+    """What docs/operations.md tells of `enable_original_recipient`."""
+    install_plugin("take_out", TAKE_OUT)
+    out = {"name": "out", "type": "take_out", "options": {"containing": "alias"}}
+    daemon = start_daemon({"rules": [{"name": "all", "actions": [out]}]})
+    settings = {
+        "enable_original_recipient": original_kept,
+        "virtual_alias_maps": "inline:{alias@example.org=u1@example.org}",
+    }
+    postfix = throwaway_postfix(daemon.address, settings=settings)
+    submit(postfix.port, "a@example.net", envelope, SPAM)
+    postfix.wait_until_idle()
+    assert [one.recipients for one in smtp_sink.received] == delivered
