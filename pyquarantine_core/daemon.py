@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import click
 
-from pyquarantine_core import __version__
+from pyquarantine_core import __version__, systemd
 from pyquarantine_core.config_file import (
     DEFAULT_PATH,
     ConfigFile,
@@ -116,12 +116,14 @@ class Supervisor:
                 watched.remove(ready)
                 if os.read(ready, 1):
                     logger.info("listening at %s", self._listener)
+                    systemd.notify(f"READY=1\nSTATUS=Listening at {self._listener}")
             if self._woken in readable:
                 os.read(self._woken, 1024)
             if self._stopping:
                 break
         if self._stopping:
             logger.info("stopping")
+            systemd.notify("STOPPING=1")
         self._listener.close()
         generation.terminate()
         try:
