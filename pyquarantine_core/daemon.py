@@ -146,11 +146,18 @@ class Supervisor:
 
 
 def _test(path: Path, address: str | None) -> None:
-    from pyquarantine_core import config  # noqa: PLC0415 - loads plugins, which a supervisor never does
+    from pyquarantine_core import config, quarantine  # noqa: PLC0415 - a supervisor loads no plugin
 
-    file = config.load(path).file
-    _address(file, address)
-    _group(file)
+    loaded = config.load(path)
+    _address(loaded.file, address)
+    _group(loaded.file)
+    for one in quarantine.quarantines(loaded):
+        if quarantine.releases_to_this_mta(one.holding):
+            click.echo(
+                f"{path}: warning: {one.name}: released mail goes to port {quarantine.SMTP_PORT} "
+                "of this machine and would be held again, unless that bypasses this filter",
+                err=True,
+            )
 
 
 def _listen(file: ConfigFile, override: str | None) -> Listener:
