@@ -23,7 +23,7 @@ from pyquarantine_core.config_file import (
     format_error,
     read_config_file,
 )
-from pyquarantine_core.errors import ConfigError, ListenError
+from pyquarantine_core.errors import ConfigError, InstallError, ListenError
 from pyquarantine_core.log import set_up_logging
 from pyquarantine_core.sockets import MODE, Address, Listener, group_id, listen
 
@@ -50,9 +50,30 @@ GENERATION_TIMEOUT = 30.0
 )
 @click.option("-d", "--debug", is_flag=True, help="Log everything, to standard error.")
 @click.option("-t", "--test", is_flag=True, help="Check the config and exit.")
+@click.option("--install", is_flag=True, help="Install unit, init script and default config.")
+@click.option("--uninstall", is_flag=True, help="Remove those that nobody has changed.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="For packagers: (un)install under this directory instead of /.",
+)
 @click.version_option(__version__, "-v", "--version", message="%(prog)s %(version)s")
-def main(path: Path, address: str | None, debug: bool, test: bool) -> None:
+def main(
+    path: Path,
+    address: str | None,
+    debug: bool,
+    test: bool,
+    install: bool,
+    uninstall: bool,
+    root: Path | None,
+) -> None:
     """Filter mail for Postfix or sendmail, in the foreground, until SIGTERM."""
+    if install and uninstall:
+        raise click.UsageError("say either --install or --uninstall")
+    if install or uninstall:
+        sys.exit(_change_service(root or Path("/"), install=install))
+    if root is not None:
+        raise click.UsageError("--root goes with --install or --uninstall")
     try:
         if test:
             _test(path, address)
@@ -143,6 +164,26 @@ class Supervisor:
     def _woke(self, *_: object) -> None:
         with suppress(BlockingIOError):
             os.write(self._wake, b".")
+
+
+def _change_service(root: Path, *, install: bool) -> int:
+    from pyquarantine_core import install as service  # noqa: PLC0415 - only for this
+
+    try:
+        for line in (
+            service.install(root, service.running_program(root))
+            if install
+            else service.uninstall(root)
+        ):
+            click.echo(line)
+    except InstallError as error:
+        click.echo(str(error), err=True)
+        return 1
+    except OSError as error:
+        hint = "; it takes root" if isinstance(error, PermissionError) else ""
+        click.echo(f"{error.filename}: {error.strerror}{hint}", err=True)
+        return 1
+    return 0
 
 
 def _test(path: Path, address: str | None) -> None:
