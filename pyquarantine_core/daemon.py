@@ -16,14 +16,14 @@ from typing import TypeVar
 
 import click
 
-from pyquarantine_core import __version__
+from pyquarantine_core import __version__, systemd
 from pyquarantine_core.config_file import (
     DEFAULT_PATH,
     ConfigFile,
     format_error,
     read_config_file,
 )
-from pyquarantine_core.errors import ConfigError, ListenError
+from pyquarantine_core.errors import ConfigError, InstallError, ListenError
 from pyquarantine_core.log import set_up_logging
 from pyquarantine_core.sockets import MODE, Address, Listener, group_id, listen
 
@@ -50,9 +50,30 @@ GENERATION_TIMEOUT = 30.0
 )
 @click.option("-d", "--debug", is_flag=True, help="Log everything, to standard error.")
 @click.option("-t", "--test", is_flag=True, help="Check the config and exit.")
+@click.option("--install", is_flag=True, help="Install unit, init script and default config.")
+@click.option("--uninstall", is_flag=True, help="Remove those that nobody has changed.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="For packagers: (un)install under this directory instead of /.",
+)
 @click.version_option(__version__, "-v", "--version", message="%(prog)s %(version)s")
-def main(path: Path, address: str | None, debug: bool, test: bool) -> None:
+def main(
+    path: Path,
+    address: str | None,
+    debug: bool,
+    test: bool,
+    install: bool,
+    uninstall: bool,
+    root: Path | None,
+) -> None:
     """Filter mail for Postfix or sendmail, in the foreground, until SIGTERM."""
+    if install and uninstall:
+        raise click.UsageError("say either --install or --uninstall")
+    if install or uninstall:
+        sys.exit(_change_service(root or Path("/"), install=install))
+    if root is not None:
+        raise click.UsageError("--root goes with --install or --uninstall")
     try:
         if test:
             _test(path, address)
@@ -116,12 +137,14 @@ class Supervisor:
                 watched.remove(ready)
                 if os.read(ready, 1):
                     logger.info("listening at %s", self._listener)
+                    systemd.notify(f"READY=1\nSTATUS=Listening at {self._listener}")
             if self._woken in readable:
                 os.read(self._woken, 1024)
             if self._stopping:
                 break
         if self._stopping:
             logger.info("stopping")
+            systemd.notify("STOPPING=1")
         self._listener.close()
         generation.terminate()
         try:
@@ -143,12 +166,39 @@ class Supervisor:
             os.write(self._wake, b".")
 
 
-def _test(path: Path, address: str | None) -> None:
-    from pyquarantine_core import config  # noqa: PLC0415 - loads plugins, which a supervisor never does
+def _change_service(root: Path, *, install: bool) -> int:
+    from pyquarantine_core import install as service  # noqa: PLC0415 - only for this
 
-    file = config.load(path).file
-    _address(file, address)
-    _group(file)
+    try:
+        for line in (
+            service.install(root, service.running_program(root))
+            if install
+            else service.uninstall(root)
+        ):
+            click.echo(line)
+    except InstallError as error:
+        click.echo(str(error), err=True)
+        return 1
+    except OSError as error:
+        hint = "; it takes root" if isinstance(error, PermissionError) else ""
+        click.echo(f"{error.filename}: {error.strerror}{hint}", err=True)
+        return 1
+    return 0
+
+
+def _test(path: Path, address: str | None) -> None:
+    from pyquarantine_core import config, quarantine  # noqa: PLC0415 - a supervisor loads no plugin
+
+    loaded = config.load(path)
+    _address(loaded.file, address)
+    _group(loaded.file)
+    for one in quarantine.quarantines(loaded):
+        if quarantine.releases_to_this_mta(one.holding):
+            click.echo(
+                f"{path}: warning: {one.name}: released mail goes to port {quarantine.SMTP_PORT} "
+                "of this machine and would be held again, unless that bypasses this filter",
+                err=True,
+            )
 
 
 def _listen(file: ConfigFile, override: str | None) -> Listener:

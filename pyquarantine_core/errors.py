@@ -15,6 +15,10 @@ class ListenError(PyquarantineError):
     """The socket cannot be listened on now; another process may have it."""
 
 
+class InstallError(PyquarantineError):
+    """The files of the service cannot be installed."""
+
+
 class PatternError(ConfigError):
     """A regular expression of the configuration is wrong or would be read in two ways."""
 

@@ -35,12 +35,12 @@ class SafeFormatter(logging.Formatter):
         return "\n".join(map(printable, super().formatException(ei).splitlines()))
 
 
-def set_up_logging(*, debug: bool = False) -> None:
-    """Log for a daemon. With `debug` everything goes to standard error."""
+def set_up_logging(*, debug: bool = False, syslog: Path = SYSLOG_SOCKET) -> None:
+    """Log for a daemon, to syslog if it is there. With `debug` all goes to standard error."""
     handler: logging.Handler
-    if SYSLOG_SOCKET.exists() and not debug and not sys.stderr.isatty():
+    if syslog.exists() and not debug and not sys.stderr.isatty():
         handler = logging.handlers.SysLogHandler(
-            str(SYSLOG_SOCKET), facility=logging.handlers.SysLogHandler.LOG_MAIL
+            str(syslog), facility=logging.handlers.SysLogHandler.LOG_MAIL
         )
         handler.setFormatter(SafeFormatter("pyquarantine[%(process)d]: %(levelname)s: %(message)s"))
     else:

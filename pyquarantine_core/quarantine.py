@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pyquarantine_core.address import any_like, same_address
@@ -21,6 +23,10 @@ from pyquarantine_core.types import HoldsMail
 if TYPE_CHECKING:
     from pyquarantine_core.config import Config
     from pyquarantine_core.types import Entry, Holding
+
+
+SMTP_PORT = 25
+"""Where an MTA takes mail from others (RFC 5321)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +212,22 @@ def quarantines(config: Config) -> list[Quarantine]:
         )
         for name, holding in holdings.items()
     ]
+
+
+def releases_to_this_mta(holding: Holding) -> bool:
+    """Whether released mail goes to the port where this machine takes mail, and its filters see it.
+
+    Names are not looked up: only those that are this machine's without asking count.
+    """
+    host = holding.smtp_host.strip("[]").rstrip(".").lower()
+    if holding.smtp_port != SMTP_PORT:
+        return False
+    if host in {"localhost", socket.gethostname().lower()}:
+        return True
+    try:
+        return (address := ip_address(host)).is_loopback or address.is_unspecified
+    except ValueError:
+        return False
 
 
 def find_quarantine(config: Config, name: str) -> Quarantine:
