@@ -30,7 +30,7 @@ _SINGLE_BYTE = (
 _MULTI_BYTE = (
     "big5 big5hkscs cp932 cp949 cp950 euc_jis_2004 euc_jisx0213 euc_jp euc_kr gb18030 gb2312 gbk hz"
     " iso2022_jp iso2022_jp_1 iso2022_jp_2 iso2022_jp_2004 iso2022_jp_3 iso2022_jp_ext iso2022_kr"
-    " johab shift_jis shift_jis_2004 shift_jisx0213 utf_7 utf_8"
+    " johab shift_jis shift_jis_2004 shift_jisx0213 utf_16 utf_16_be utf_16_le utf_7 utf_8"
 )
 # Where senders name a charset and use a larger one, as the WHATWG encoding standard has it.
 _LARGER = {"euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932"}
@@ -49,13 +49,21 @@ _OTHER_NAMES = {
 def _charsets() -> dict[str, str]:
     codecs = {name: name for name in (_SINGLE_BYTE + " " + _MULTI_BYTE).split()}
     known = {**{alias: name for alias, name in aliases.items() if name in codecs}, **codecs}
-    return {
-        alias.replace("_", ""): _LARGER.get(name, name)
-        for alias, name in {**known, **_OTHER_NAMES}.items()
-    }
+    return {alias.replace("_", ""): name for alias, name in {**known, **_OTHER_NAMES}.items()}
 
 
 _CHARSETS = _charsets()
+
+
+def codec_of(charset: str, *, to_read: bool = True) -> str | None:
+    """Python's codec for a charset; None for one that is not known or not fit for mail.
+
+    Args:
+        charset: as senders spell it, in any case.
+        to_read: take the larger charset that senders mean; what is written keeps to the name.
+    """
+    codec = _CHARSETS.get(re.sub("[-_.:]", "", charset.lower()))
+    return _LARGER.get(codec, codec) if to_read and codec is not None else codec
 
 
 def encoded_words(text: str) -> Iterator[tuple[int, int, str, str, str]]:
@@ -87,8 +95,7 @@ def decode_payload(payload: bytes, encoding: str) -> bytes:
 
 
 def decode_charset(data: bytearray, charset: str) -> str:
-    name = re.sub("[-_.:]", "", charset)
-    return data.decode(_CHARSETS.get(name, "latin_1"), "replace")
+    return data.decode(codec_of(charset) or "latin_1", "replace")
 
 
 def is_plain_word(word: str) -> bool:

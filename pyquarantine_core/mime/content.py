@@ -1,0 +1,96 @@
+"""Content-Transfer-Encoding (RFC 2045, section 6): bytes of a part to data and back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from pyquarantine_core.encoded_words import decode_payload
+from pyquarantine_core.errors import PyquarantineError
+from pyquarantine_core.mime.structure import IDENTITY
+
+LONGEST_LINE = 998
+"""Characters of a line without its break (RFC 5322, section 2.1.1)."""
+
+_QP_LINE = 76
+_QP_UNSAFE = re.compile(rb"[^\t -<>-~]")
+_TRAILING_BLANKS = re.compile(rb"(?<![ \t])[ \t]+(?=\r?\n)")
+_LONG_LINE = re.compile(rb"[^\r\n]{%d}" % (LONGEST_LINE + 1))
+
+
+class ContentError(PyquarantineError):
+    """The content of a part cannot be read or changed; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Data in a transfer encoding.
+
+    Attributes:
+        data: as it stands in a message.
+        encoding: the value of Content-Transfer-Encoding; empty for none.
+    """
+
+    data: bytes
+    encoding: str
+
+
+def decode_transfer(data: bytes, encoding: str) -> bytes:
+    """The data of a part, read as forgivingly as mail clients do.
+
+    Raises:
+        ContentError: the encoding is unknown.
+    """
+    if encoding in IDENTITY:
+        return data
+    if encoding == "base64":
+        return decode_payload(data, "b")
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(_TRAILING_BLANKS.sub(b"", data))
+    raise ContentError(f"the transfer encoding {encoding!r} is not known")
+
+
+def encode_transfer(data: bytes, wanted: str = "", before: bytes = b"") -> Encoded:
+    """Data in the wanted transfer encoding, or in one that it needs.
+
+    Data that an encoding such as 7bit cannot carry becomes quoted-printable or base64, whichever
+    is shorter. Demands that `before`, in the wanted encoding, made already make no difference.
+    """
+    if wanted == "base64":
+        return Encoded(_base64(data), wanted)
+    if wanted == "quoted-printable":
+        return Encoded(_quoted_printable(data), wanted)
+    eight_bit = wanted in {"", "7bit"} and not data.isascii() and before.isascii()
+    too_long = _LONG_LINE.search(data) is not None and _LONG_LINE.search(before) is None
+    if not (eight_bit or too_long or (b"\0" in data and b"\0" not in before)):
+        return Encoded(data, wanted)
+    printable, compact = _quoted_printable(data), _base64(data)
+    if len(printable) <= len(compact):
+        return Encoded(printable, "quoted-printable")
+    return Encoded(compact, "base64")
+
+
+def _base64(data: bytes) -> bytes:
+    return base64.encodebytes(data).replace(b"\n", b"\r\n")
+
+
+def _quoted_printable(data: bytes) -> bytes:
+    """CRLF are line breaks, everything else is text; no line looks like one of an mbox or SMTP."""
+    return b"\r\n".join(_quoted_line(line) for line in data.split(b"\r\n"))
+
+
+def _quoted_line(line: bytes) -> bytes:
+    line = _QP_UNSAFE.sub(lambda match: b"=%02X" % match[0][0], line)
+    if line[-1:] in {b" ", b"\t"}:
+        line = b"%b=%02X" % (line[:-1], line[-1])
+    if line.startswith(b"From ") or line == b".":
+        line = b"=%02X%b" % (line[0], line[1:])
+    pieces, start = [], 0
+    while len(line) - start > _QP_LINE:
+        end = start + _QP_LINE - 1
+        cut = line.find(b"=", end - 2, end)
+        pieces.append(line[start : end if cut < 0 else cut])
+        start = end if cut < 0 else cut
+    return b"=\r\n".join([*pieces, line[start:]])

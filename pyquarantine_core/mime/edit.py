@@ -1,0 +1,206 @@
+"""Edits of a message's parts: spliced into its bytes, so that every other byte stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from pyquarantine_core.body import Body
+from pyquarantine_core.mime.entities import header_lines, new_boundary
+from pyquarantine_core.mime.structure import MimePart, Structure, scan
+
+if TYPE_CHECKING:
+    from pyquarantine_core.message import Header, Message
+    from pyquarantine_core.mime.text import EditedText
+
+_OF_THE_CONTENT = "content-"
+"""How the names of header fields begin that describe the content of a part (RFC 2045, 3)."""
+
+
+class _Rank(IntEnum):
+    """The order of what is put at one place."""
+
+    BEFORE = 0
+    FIELD = 1
+    CONTENT = 2
+    AFTER = 3
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Splice:
+    start: int
+    rank: _Rank
+    end: int
+    data: bytes
+
+
+class MessageEdit:
+    """Edits of one message, which `record` puts on it together.
+
+    Attributes:
+        body: the bytes that offsets refer to.
+        structure: what is in them.
+    """
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self.body = message.body.read()
+        self.structure: Structure = scan(
+            ((header.name, header.raw) for header in message.headers), self.body
+        )
+        self._splices: list[_Splice] = []
+        self._headers: dict[str, str] = {}
+        self._enclosed = False
+
+    @property
+    def root(self) -> MimePart:
+        """The message as a part."""
+        return self.structure.root
+
+    def replace_text(self, part: MimePart, text: EditedText) -> None:
+        """Put a new text in the place of a part's content; its header says what it is in."""
+        data = text.content.data
+        if part is self.root and not data.endswith(b"\n"):
+            data += b"\r\n"
+        data = self._separator(part) + data + self._ending(part)
+        self._put(part.start, _Rank.CONTENT, data, part.end)
+        if text.charset is not None:
+            value = part.content_type.with_parameter("charset", text.charset)
+            self._set_field(part, "Content-Type", value)
+        if text.content.encoding != part.encoding:
+            self._set_field(part, "Content-Transfer-Encoding", text.content.encoding)
+
+    def insert_before(self, part: MimePart, entity: bytes) -> None:
+        """Put a new part before one of a multipart."""
+        assert part.parent is not None
+        data = b"--%b\r\n%b\r\n" % (part.parent.boundary, entity)
+        self._put(part.boundary_start, _Rank.BEFORE, data)
+
+    def insert_after(self, part: MimePart, entity: bytes) -> None:
+        """Put a new part after one of a multipart."""
+        assert part.parent is not None
+        data = b"\r\n--%b\r\n%b" % (part.parent.boundary, entity)
+        self._put(part.end, _Rank.AFTER, data + self._ending(part))
+
+    def enclose(
+        self,
+        part: MimePart,
+        subtype: str,
+        *,
+        before: Iterable[bytes] = (),
+        after: Iterable[bytes] = (),
+    ) -> None:
+        """Put a part into a new multipart, other parts before and after it.
+
+        Of the message itself it is the content that moves, with the header fields that describe it.
+        The part is edited before it is enclosed.
+        """
+        boundary = new_boundary()
+        fields = {"Content-Type": f'multipart/{subtype}; boundary="{boundary}"'}
+        if not self._is_ascii(part):
+            fields["Content-Transfer-Encoding"] = "8bit"
+        line = b"--" + boundary.encode() + b"\r\n"
+        head = b"".join(b"%b%b\r\n" % (line, entity) for entity in before) + line
+        tail = b"".join(b"\r\n%b%b" % (line, entity) for entity in after)
+        tail += b"\r\n--" + boundary.encode() + b"--"
+        if part is self.root:
+            head += self._moved_header() + b"\r\n"
+            tail += b"\r\n"
+            self._headers = fields
+            self._enclosed = True
+        else:
+            head = header_lines(fields) + b"\r\n" + head
+            tail += self._ending(part)
+        self._put(part.header_start, _Rank.BEFORE, head)
+        self._put(part.end, _Rank.AFTER, tail)
+
+    def record(self) -> None:
+        """Put the edits on the message."""
+        pieces, at = [], 0
+        for splice in sorted(self._splices):
+            pieces += [self.body[at : splice.start], splice.data]
+            at = splice.end
+        self._message.replace_body(Body([*pieces, self.body[at:]]))
+        set_mime_headers(self._message, self._headers, drop_others=self._enclosed)
+
+    def _is_ascii(self, part: MimePart) -> bool:
+        old = self.body[part.header_start : part.end]
+        return old.isascii() and all(splice.data.isascii() for splice in self._splices)
+
+    def _put(self, start: int, rank: _Rank, data: bytes, end: int | None = None) -> None:
+        self._splices.append(_Splice(start, rank, start if end is None else end, data))
+
+    def _set_field(self, part: MimePart, name: str, value: str) -> None:
+        if part is self.root:
+            self._headers[name] = value
+            return
+        line = header_lines({name: value}).removesuffix(b"\r\n")
+        old = part.first(name.lower())
+        if old is not None:
+            self._put(old.start, _Rank.FIELD, line, old.end)
+        elif part.fields:
+            end = part.fields[-1].end
+            self._put(end, _Rank.FIELD, b"\r\n" + line)
+        elif self._begins_line(part.header_start):
+            self._put(part.header_start, _Rank.FIELD, line + b"\r\n")
+        else:
+            self._put(part.header_start, _Rank.FIELD, b"\r\n" + line)
+
+    def _separator(self, part: MimePart) -> bytes:
+        """The empty line that is missing between header and content."""
+        if part.separated:
+            return b""
+        return b"\r\n" if self._begins_line(part.start) else b"\r\n\r\n"
+
+    def _ending(self, part: MimePart) -> bytes:
+        """The line break that is missing between content and boundary."""
+        follows = self.body[part.end : part.end + 1]
+        return b"\r\n" if follows not in {b"", b"\r", b"\n"} else b""
+
+    def _begins_line(self, at: int) -> bool:
+        return at == 0 or self.body[at - 1 : at] == b"\n"
+
+    def _moved_header(self) -> bytes:
+        """The message's header fields that describe its content, edited ones as they are now."""
+        edited = {name.lower(): name for name in self._headers}
+        lines = []
+        for header in self._message.headers:
+            name = header.name.lower()
+            if name in edited:
+                own = edited.pop(name)
+                lines.append(header_lines({own: self._headers[own]}))
+            elif name.startswith(_OF_THE_CONTENT):
+                lines.append(header.line)
+        lines += [header_lines({name: self._headers[name]}) for name in edited.values()]
+        return b"".join(lines)
+
+
+def set_mime_headers(
+    message: Message, fields: Mapping[str, str], *, drop_others: bool = False
+) -> None:
+    """Set MIME header fields of a message, in their places where it has them.
+
+    Args:
+        message: the message.
+        fields: new values by name.
+        drop_others: delete the other fields that describe the old content.
+    """
+    if not fields:
+        return
+    missing = {name.lower(): name for name in fields}
+    edits: list[tuple[Header, str | None]] = []
+    has_version = False
+    for header in message.headers:
+        name = header.name.lower()
+        has_version |= name == "mime-version"
+        if name in missing:
+            edits.append((header, fields[missing.pop(name)]))
+        elif drop_others and name.startswith(_OF_THE_CONTENT):
+            edits.append((header, None))
+    message.edit_headers(edits)
+    if not has_version:
+        message.add_header("MIME-Version", "1.0")
+    for name in missing.values():
+        message.add_header(name, fields[name])

@@ -1,0 +1,305 @@
+"""Where the parts of a message are: one scan over its bytes, as mail clients read them.
+
+The scan never fails and takes linear time. It changes nothing and decodes nothing but the header
+fields that make the structure; offsets are those of the message's body.
+
+How it reads what is not in order:
+
+* Lines end in CRLF or LF. White space after a boundary is ignored, other text makes it none.
+* A boundary of an outer multipart ends all inner ones; a final boundary may be missing.
+* Of several equal header fields the first counts. A broken Content-Type is text/plain (RFC 2045,
+  section 5.2); a multipart without a boundary parameter is a leaf.
+* The header of a part ends at an empty line, at a boundary, or where a line is no header field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from pyquarantine_core.mime.fields import FieldValue, read_media_type, read_word
+
+MAX_DEPTH = 100
+"""Parts inside each other; what is deeper is not taken apart (Postfix's mime_nesting_limit)."""
+MAX_PARTS = 10_000
+"""Parts of a message; what comes after them is not taken apart."""
+MAX_HEADER = 64 * 1024
+"""Bytes of a part's header; what comes after them counts as its body."""
+
+IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
+"""Transfer encodings that leave bytes as they are."""
+
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A header field of a part.
+
+    Attributes:
+        name: in lower case.
+        value: all bytes after the colon, without the last line break.
+        start: offset of its name; 0 for the message's own headers.
+        end: offset after its value; 0 likewise.
+    """
+
+    name: str
+    value: bytes
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(eq=False)
+class MimePart:
+    """A part of a message; the message itself is one, too.
+
+    Attributes:
+        fields: its header fields.
+        boundary_start: offset of the boundary line before it.
+        header_start: offset of its header; of the message itself 0.
+        start: offset of its content.
+        end: offset after its content; the line break before a boundary belongs to the boundary.
+        separated: whether an empty line stands between header and content.
+        parent: the multipart or message that it is in.
+        parts: those of a multipart; the message inside a message/rfc822.
+    """
+
+    fields: tuple[Field, ...]
+    boundary_start: int = 0
+    header_start: int = 0
+    start: int = 0
+    end: int = 0
+    separated: bool = True
+    parent: MimePart | None = None
+    parts: list[MimePart] = field(default_factory=list)
+
+    def first(self, name: str) -> Field | None:
+        """The first header field of this name, in lower case."""
+        return next((one for one in self.fields if one.name == name), None)
+
+    def value(self, name: str) -> bytes | None:
+        """The value of that field."""
+        found = self.first(name)
+        return None if found is None else found.value
+
+    @cached_property
+    def content_type(self) -> FieldValue:
+        """Content-Type; of a part of a multipart/digest it defaults to message/rfc822."""
+        in_digest = self.parent is not None and self.parent.type == "multipart/digest"
+        default = "message/rfc822" if in_digest else "text/plain"
+        return read_media_type(self.value("content-type"), default)
+
+    @property
+    def type(self) -> str:
+        """Type and subtype in lower case."""
+        return self.content_type.word
+
+    @property
+    def charset(self) -> str:
+        """As named, in lower case; empty when it is not."""
+        return self.content_type.parameters.get("charset", "").partition(" ")[0].lower()
+
+    @cached_property
+    def encoding(self) -> str:
+        """The transfer encoding in lower case; empty when none is named."""
+        return read_word(self.value("content-transfer-encoding")).word
+
+    @cached_property
+    def disposition(self) -> FieldValue:
+        """Content-Disposition."""
+        return read_word(self.value("content-disposition"))
+
+    @property
+    def filename(self) -> str:
+        """Decoded; empty when the part has none."""
+        names = self.disposition.parameters, self.content_type.parameters
+        return names[0].get("filename") or names[1].get("name", "")
+
+    @property
+    def boundary(self) -> bytes:
+        """The delimiter between the parts of a multipart, without its dashes; empty if none."""
+        if not self.type.startswith("multipart/"):
+            return b""
+        return self.content_type.raw.get("boundary", b"").rstrip(b" \t")
+
+    @property
+    def is_multipart(self) -> bool:
+        """Whether it consists of parts."""
+        return bool(self.boundary)
+
+    @property
+    def is_message(self) -> bool:
+        """Whether it holds a message that can be looked into."""
+        return self.type in {"message/rfc822", "message/global"} and self.encoding in IDENTITY
+
+    @property
+    def is_attachment(self) -> bool:
+        """Whether clients show it as a file: by its disposition (RFC 2183), or a text by its name.
+
+        An unknown disposition means an attachment.
+        """
+        if self.disposition.word not in {"", "inline"}:
+            return True
+        return self.type.startswith("text/") and bool(self.filename)
+
+    def walk(self) -> Iterator[MimePart]:
+        """This part and all in it, in the order of the message."""
+        waiting = [self]
+        while waiting:
+            part = waiting.pop()
+            yield part
+            waiting += reversed(part.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What a scan has found.
+
+    Attributes:
+        root: the message.
+        limit: which bound kept parts from being taken apart, in words; else empty.
+    """
+
+    root: MimePart
+    limit: str = ""
+
+
+def scan(headers: Iterable[tuple[str, bytes]], body: bytes) -> Structure:
+    """Find the parts of a message.
+
+    Args:
+        headers: the message's own, as name and value.
+        body: the rest of it.
+    """
+    fields = tuple(Field(name.lower(), value) for name, value in headers)
+    return _Scan(body).run(MimePart(fields, end=len(body)))
+
+
+class _Scan:
+    """One scan at work: the parts that are open, the message first, and their delimiters."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.open: list[MimePart] = []
+        self.levels: dict[bytes, list[int]] = {}
+        self.delimiter_of: dict[int, bytes] = {}
+        self.count = 0
+        self.limit = ""
+
+    def run(self, root: MimePart) -> Structure:
+        position = self._enter(root)
+        while self.levels:
+            at = self._next_dashes(position)
+            if at < 0:
+                break
+            position, line = self._line(at)
+            level, final = self._match(line)
+            if level is None:
+                continue
+            self._leave(level + 1, at)
+            if final:
+                self._forget(level)
+                continue
+            if self.count >= MAX_PARTS:
+                self.limit = f"more than {MAX_PARTS} parts"
+                break
+            part = MimePart((), at, position, parent=self.open[level])
+            self.open[level].parts.append(part)
+            self._read_header(part)
+            position = self._enter(part)
+        self._leave(0, len(self.body), at_boundary=False)
+        return Structure(root, self.limit)
+
+    def _enter(self, part: MimePart) -> int:
+        """Open a part, and the messages that begin right in it; returns where to go on."""
+        while True:
+            self.count += 1
+            self.open.append(part)
+            if not (part.boundary or part.is_message):
+                break
+            if len(self.open) > MAX_DEPTH:
+                self.limit = f"parts nested deeper than {MAX_DEPTH}"
+                break
+            if part.boundary:
+                delimiter = b"--" + part.boundary
+                self.levels.setdefault(delimiter, []).append(len(self.open) - 1)
+                self.delimiter_of[len(self.open) - 1] = delimiter
+                break
+            inner = MimePart((), part.start, part.start, parent=part)
+            part.parts.append(inner)
+            part = inner
+            self._read_header(part)
+        return part.start
+
+    def _leave(self, level: int, at: int, *, at_boundary: bool = True) -> None:
+        """Close the parts from this level on: they end before the boundary at this offset."""
+        end = at
+        if at_boundary:
+            end -= 2 if self.body[at - 2 : at] == b"\r\n" else 1
+        for index in range(level, len(self.open)):
+            self._forget(index)
+            part = self.open[index]
+            part.end = max(part.header_start, end)
+            if part.start > part.end:  # the empty line, if any, belongs to the boundary
+                part.start, part.separated = part.end, False
+        del self.open[level:]
+
+    def _forget(self, level: int) -> None:
+        delimiter = self.delimiter_of.pop(level, None)
+        if delimiter is not None:
+            self.levels[delimiter].pop()
+            if not self.levels[delimiter]:
+                del self.levels[delimiter]
+
+    def _match(self, line: bytes) -> tuple[int | None, bool]:
+        """Whose boundary a line is, the innermost first, and whether it is the final one."""
+        line = line.rstrip(b" \t\r\n")
+        if line in self.levels:
+            return self.levels[line][-1], False
+        if line.endswith(b"--") and line[:-2] in self.levels:
+            return self.levels[line[:-2]][-1], True
+        return None, False
+
+    def _next_dashes(self, position: int) -> int:
+        """Offset of the next line that begins like a boundary, from the line at `position` on."""
+        if self.body.startswith(b"--", position):
+            return position
+        return self.body.find(b"\n--", position) + 1 or -1
+
+    def _line(self, at: int) -> tuple[int, bytes]:
+        end = self.body.find(b"\n", at) + 1 or len(self.body)
+        return end, self.body[at:end]
+
+    def _read_header(self, part: MimePart) -> None:
+        starts: list[tuple[str, int, int]] = []
+        position = end = part.header_start
+        part.separated = False
+        while position < len(self.body):
+            after, line = self._line(position)
+            if line in {b"\r\n", b"\n"}:
+                part.separated = True
+                position = after
+                break
+            if line.startswith(b"--") and self._match(line)[0] is not None:
+                break
+            named = _FIELD.match(line)
+            if after - part.header_start > MAX_HEADER:
+                self.limit = f"a header of more than {MAX_HEADER} bytes"
+                break
+            if named is not None:
+                starts.append((named[1].decode().lower(), position, position + named.end()))
+            elif not starts or line[:1] not in b" \t":
+                break
+            position = end = after
+        part.start = position
+        ends = [*(start for _, start, _ in starts[1:]), end]
+        part.fields = tuple(
+            self._field(name, start, colon, stop)
+            for (name, start, colon), stop in zip(starts, ends, strict=bool(starts))
+        )
+
+    def _field(self, name: str, start: int, colon: int, stop: int) -> Field:
+        value = self.body[colon:stop].removesuffix(b"\n").removesuffix(b"\r")
+        return Field(name, value, start, colon + len(value))
