@@ -1,0 +1,142 @@
+"""The preview of a message: what a mail client would show of it, harmless and not too long."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import quote
+
+from pyq_email_notify.html_text import text_of
+from pyq_email_notify.outline import outlined
+from pyq_email_notify.sanitiser import sanitiser
+from pyq_email_notify.wording import readable
+from pyquarantine_core.message import Message
+from pyquarantine_core.mime.structure import MimePart, scan
+from pyquarantine_core.mime.text import read_text
+
+MAX_CHARACTERS = 100_000
+"""Characters of text and HTML that a preview is made of; the rest is left out."""
+MAX_BYTES = 6 * MAX_CHARACTERS
+"""Bytes of one part, encoded, that are decoded for it."""
+MAX_TEXTS = 100
+"""Texts of one message that it shows."""
+
+NO_TEXT = "This message has no text."
+CUT = "The preview ends here. The message is longer."
+
+_TABS = 8
+_KEPT_BLANK = re.compile("^ |(?<= ) ", re.MULTILINE)
+_IMAGE = '<img alt="{}">'
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A preview in both forms.
+
+    Attributes:
+        html: elements that stand for themselves, each closed.
+        text: the same for the plain alternative.
+        has_images: whether the HTML shows the replacement image.
+    """
+
+    html: str
+    text: str
+    has_images: bool
+
+
+class Previewer:
+    """Makes previews.
+
+    Args:
+        image: Content-ID of the image that stands for every image; None for none.
+        strip_images: leave out the alternative texts of images, too.
+    """
+
+    def __init__(self, image: str | None = None, *, strip_images: bool = False) -> None:
+        show = None if strip_images else image
+        self._cleaner = sanitiser(None if show is None else f"cid:{quote(show, safe='@')}")
+        self._image = partial(_image, shown=show is not None, stripped=strip_images)
+
+    def make(self, message: Message) -> Preview:
+        """The preview of a message; never fails."""
+        headers = ((header.name, header.raw) for header in message.headers)
+        body = message.body.read()
+        pieces: list[str] = []
+        room, cut = MAX_CHARACTERS, False
+        for part in _shown(scan(headers, body).root):
+            if room <= 0 or len(pieces) >= MAX_TEXTS:
+                cut = True
+                break
+            text = readable(
+                read_text(replace(part, end=min(part.end, part.start + MAX_BYTES)), body)
+            )
+            cut |= len(text) > room or part.end - part.start > MAX_BYTES
+            room, text = room - len(text), text[:room]
+            is_html = part.type == "text/html"
+            pieces.append(outlined(text, self._image) if is_html else _as_html(text))
+        clean = self._cleaner.clean("<hr>".join(one for one in pieces if one.strip()))
+        notes = [NO_TEXT] if not _has_content(clean) and not cut else []
+        notes += [CUT] if cut else []
+        clean += "".join(f"<p><em>{note}</em></p>" for note in notes)
+        return Preview(clean, text_of(clean), "<img " in clean)
+
+
+def _shown(root: MimePart) -> Iterator[MimePart]:
+    """The texts that mail clients show, in order; any text at all when there is none."""
+    found = False
+    for part in _texts(root):
+        found = True
+        yield part
+    if not found:
+        yield from (
+            part
+            for part in root.walk()
+            if not part.parts and part.type.startswith(("text/", "multipart/"))
+        )
+
+
+def _texts(root: MimePart) -> Iterator[MimePart]:
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        if part.is_attachment and part is not root:
+            continue
+        if part.type == "multipart/alternative":
+            waiting += _best(part.parts)
+        elif part.type == "multipart/related":
+            waiting += part.parts[:1]
+        elif part.parts:
+            waiting += reversed(part.parts)
+        elif part.type in {"text/html", "text/plain"}:
+            yield part
+
+
+def _best(alternatives: list[MimePart]) -> list[MimePart]:
+    """The last one with a text in HTML, else the last one with any (RFC 2046, section 5.1.4)."""
+    kinds = [{one.type for one in part.walk() if not one.is_attachment} for part in alternatives]
+    for wanted in ("text/html", "text/plain"):
+        for part, types in reversed(list(zip(alternatives, kinds, strict=True))):
+            if wanted in types:
+                return [part]
+    return []
+
+
+def _as_html(text: str) -> str:
+    """A plain text with its lines and blanks."""
+    kept = _KEPT_BLANK.sub("\xa0", text.expandtabs(_TABS))
+    if not kept.strip():
+        return ""
+    return "<div>" + html.escape(kept).replace("\n", "<br>\n") + "</div>"
+
+
+def _image(alternative: str, *, shown: bool, stripped: bool) -> str:
+    if shown:
+        return _IMAGE.format(html.escape(alternative))
+    return html.escape(f"[{alternative}]") if alternative and not stripped else ""
+
+
+def _has_content(clean: str) -> bool:
+    return "<img " in clean or text_of(clean).strip("- \n") != ""
