@@ -10,7 +10,7 @@ from pyquarantine_core.types import NotificationType
 
 __version__ = "3.0.0.dev0"
 
-_PATH = {"type": "string", "pattern": r"^[^\u0000]+$", "x-expected": "a path"}
+_PATH = {"type": "string", "pattern": r"^[^\u0000-\u001f\u007f]+$", "x-expected": "a path"}
 
 SCHEMA = {
     "type": "object",

@@ -62,26 +62,32 @@ class Previewer:
 
     def make(self, message: Message) -> Preview:
         """The preview of a message; never fails."""
-        headers = ((header.name, header.raw) for header in message.headers)
-        body = message.body.read()
-        pieces: list[str] = []
-        room, cut = MAX_CHARACTERS, False
-        for part in _shown(scan(headers, body).root):
-            if room <= 0 or len(pieces) >= MAX_TEXTS:
-                cut = True
-                break
-            text = readable(
-                read_text(replace(part, end=min(part.end, part.start + MAX_BYTES)), body)
-            )
-            cut |= len(text) > room or part.end - part.start > MAX_BYTES
-            room, text = room - len(text), text[:room]
-            is_html = part.type == "text/html"
-            pieces.append(outlined(text, self._image) if is_html else _as_html(text))
-        clean = self._cleaner.clean("<hr>".join(one for one in pieces if one.strip()))
-        notes = [NO_TEXT] if not _has_content(clean) and not cut else []
+        pieces, cut = self._pieces(message)
+        clean = readable(self._cleaner.clean("<hr>".join(pieces)))  # references are characters now
+        notes = [] if cut or _has_content(clean) else [NO_TEXT]
         notes += [CUT] if cut else []
         clean += "".join(f"<p><em>{note}</em></p>" for note in notes)
         return Preview(clean, text_of(clean), "<img " in clean)
+
+    def _pieces(self, message: Message) -> tuple[list[str], bool]:
+        """The texts as HTML, each as it may meet a parser, and whether there are more."""
+        headers = ((header.name, header.raw) for header in message.headers)
+        body = message.body.read()
+        pieces: list[str] = []
+        room = MAX_CHARACTERS
+        for part in _shown(scan(headers, body).root):
+            if room <= 0 or len(pieces) >= MAX_TEXTS:
+                return pieces, True
+            end = min(part.end, part.start + MAX_BYTES)
+            text = readable(read_text(replace(part, end=end), body)).strip("\n").rstrip()
+            shown = text[:room]
+            is_html = part.type == "text/html"
+            piece = outlined(shown, self._image) if is_html else _as_html(shown)
+            pieces += [piece] if piece.strip() else []
+            room -= len(shown)
+            if shown != text or end < part.end:
+                return pieces, True
+        return pieces, False
 
 
 def _shown(root: MimePart) -> Iterator[MimePart]:
@@ -127,9 +133,7 @@ def _best(alternatives: list[MimePart]) -> list[MimePart]:
 def _as_html(text: str) -> str:
     """A plain text with its lines and blanks."""
     kept = _KEPT_BLANK.sub("\xa0", text.expandtabs(_TABS))
-    if not kept.strip():
-        return ""
-    return "<div>" + html.escape(kept).replace("\n", "<br>\n") + "</div>"
+    return "<div>" + html.escape(kept).replace("\n", "<br>\n") + "</div>" if kept else ""
 
 
 def _image(alternative: str, *, shown: bool, stripped: bool) -> str:

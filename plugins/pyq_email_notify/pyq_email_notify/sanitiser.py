@@ -50,7 +50,7 @@ def sanitiser(image: str | None) -> nh3.Cleaner:
     """
     return nh3.Cleaner(
         tags=set(TAGS if image is None else TAGS | {"img"}),
-        attributes={} if image is None else {"img": {"alt"}},
+        attributes={"*": set(), "img": set() if image is None else {"alt"}},
         tag_attribute_values={
             tag: {name: set(values) for name, values in allowed.items()}
             for tag, allowed in ATTRIBUTE_VALUES.items()
