@@ -48,11 +48,9 @@ class Mailbox:
         raw = raw[:MAX_RAW]
         found = _MAILBOX.match(raw) or _ANGLE.match(raw)
         if found is None:
-            address = _COMMENT.sub(b"", raw.partition(b",")[0])
-            text = decode_value(address)
-            return cls("", text) if is_address(text) else cls(_words(raw), "")
-        address_text = found[2].decode("latin-1").strip()
-        return cls(_words(found[1]), address_text if is_address(address_text) else "")
+            address = _as_it_stands(_COMMENT.sub(b"", raw.partition(b",")[0]))
+            return cls("" if address else _words(raw), address)
+        return cls(_words(found[1]), _as_it_stands(found[2]))
 
     def written(self) -> str:
         """As a header has it, the name in quotes."""
@@ -89,6 +87,12 @@ def notifying_mailbox(template: str, original: Mailbox, fallback: str) -> Mailbo
 def _address_in(template: str, original: Mailbox) -> str:
     """The original's address, where the template has {FROM} in the place of an address."""
     return original.address if template.rstrip().endswith("<{FROM}>") else ""
+
+
+def _as_it_stands(raw: bytes) -> str:
+    """These bytes if they are an address, else nothing."""
+    text = raw.decode("latin-1").strip()
+    return text if is_address(text) else ""
 
 
 def _words(raw: bytes) -> str:

@@ -91,6 +91,7 @@ def test_without_a_proper_envelope_sender_the_host_is_named(
         ),
         (b"=?utf-8?q?x=0D=0ABcc=3A_v=40x=0D=0A?= <j@example.net>", ("x Bcc: v@x", "j@example.net")),
         (b'"a\\\\" <j@example.net>', ("a\\", "j@example.net")),
+        (b"=?utf-8?q?boss=40bank=2Eexample?=", ("boss@bank.example", "filter@example.org")),
         (b"name only", ("name only", "filter@example.org")),
         (b"", ("filter@example.org", "filter@example.org")),
         (b"x <j@[192.0.2.1] y>", ("x", "filter@example.org")),
