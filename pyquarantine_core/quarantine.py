@@ -17,8 +17,9 @@ from pyquarantine_core.errors import (
     ReleaseError,
     StorageError,
 )
+from pyquarantine_core.stored import stored_message
 from pyquarantine_core.submission import submit
-from pyquarantine_core.types import HoldsMail
+from pyquarantine_core.types import Delivery, HoldsMail
 
 if TYPE_CHECKING:
     from pyquarantine_core.config import Config
@@ -67,6 +68,19 @@ class Released:
     sent: tuple[str, ...]
     refused: Mapping[str, str]
     kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """What became of notifications.
+
+    Attributes:
+        told: recipients whose notification has been delivered.
+        failed: the others, each with the reason.
+    """
+
+    told: tuple[str, ...]
+    failed: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +161,34 @@ class Quarantine:
         with self.open_message(entry_id) as stored:
             refused = self._submit(entry, sender, recipients, stored.read())
         return Released(tuple(one for one in recipients if one not in refused), refused, kept=True)
+
+    def notify(self, entry_id: str, recipients: Sequence[str] | None) -> Notified:
+        """Tell recipients of the entry about it, again and at once; the entry stays as it is.
+
+        Args:
+            entry_id: which entry.
+            recipients: whom; None for all of the entry.
+
+        Raises:
+            EntryNotFoundError: there is no such entry.
+            PyquarantineError: this quarantine tells nobody.
+        """
+        notifier = self.holding.notifier
+        if notifier is None:
+            raise PyquarantineError(f"the quarantine {self.name} has no notification")
+        entry = self.get(entry_id)
+        wanted = _on_entry(entry, recipients)
+        with self.open_message(entry_id) as stored:
+            message = stored_message(entry, stored.read())
+        failed = {}
+        for recipient in wanted:
+            content = notifier.notification.prepare(message, recipient)
+            try:
+                notifier.notification.deliver(Delivery(notifier.name, recipient, content))
+            except (PyquarantineError, OSError) as error:
+                failed[recipient] = str(error)
+        message.close()
+        return Notified(tuple(one for one in wanted if one not in failed), failed)
 
     def delete(self, entry_id: str, recipients: Sequence[str] | None) -> bool:
         """Take recipients off an entry (None: all); returns whether the entry is still there."""

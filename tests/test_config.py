@@ -21,6 +21,7 @@ from pyquarantine_core.testing.rules import judge, load, received, rule
 from pyquarantine_core.types import (
     Action,
     ActionType,
+    HoldsMail,
     ListType,
     MailList,
     Options,
@@ -118,13 +119,21 @@ class TestExamples:
         judge(config, message)
         assert message.subject == "Re: Hello"
 
-    def test_quarantines_with_notifications_need_the_type_email(self) -> None:
-        path = CONFIGS / "virus-and-spam.conf"
-        assert refusal(path) == (
-            f"{path}:16: notifications.virus.type:"
-            " no installed plugin provides the notification 'email'\n"
-            f"{path}:26: notifications.spam.type:"
-            " no installed plugin provides the notification 'email'"
+    def test_quarantines_with_notifications_need_the_type_email(self, tmp_path: Path) -> None:
+        data: Any = read_config_file(CONFIGS / "virus-and-spam.conf").data
+        path = write_config(tmp_path / "test.conf", {"plugins": {"deny": ["email-notify"]}, **data})
+        assert [line.partition(": ")[2] for line in refusal(path).splitlines()] == [
+            f"notifications.{name}.type: no installed plugin provides the notification 'email'"
+            " (not let in by 'plugins': pyq-email-notify)"
+            for name in ("virus", "spam")
+        ]
+
+    def test_quarantines_load_with_notifications(self) -> None:
+        config = configuration.load(CONFIGS / "virus-and-spam.conf")
+        assert [one.name for one in config.notifications.values()] == ["virus", "spam"]
+        assert all(
+            isinstance(one.action, HoldsMail) and one.action.holding.notifier is not None
+            for one in config.rules.actions
         )
 
     def test_quarantines_load_without_notifications(self, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import click
 
 from pyquarantine_core.cli.output import local_time, print_json, print_table
 from pyquarantine_core.cli.session import Session
-from pyquarantine_core.errors import ReleaseError
+from pyquarantine_core.errors import OutboxError, ReleaseError
 from pyquarantine_core.printable import printable
 from pyquarantine_core.quarantine import (
     Quarantine,
@@ -34,6 +34,14 @@ class _Named:
     def quarantine(self) -> Quarantine:
         found = find_quarantine(self.session.config, self.name)
         self.session.open(found.holding.storage.storage)
+        return found
+
+    @property
+    def quarantine_to_notify(self) -> Quarantine:
+        """The same, and what it tells recipients with is open, too."""
+        found = self.quarantine
+        if found.holding.notifier is not None:
+            self.session.open(found.holding.notifier.notification)
         return found
 
 
@@ -154,6 +162,22 @@ def release(
 def copy(named: _Named, entry_id: str, recipients: Sequence[str], sender: str | None) -> None:
     """Send a copy of a held message to anybody; it stays held."""
     _report("copied", entry_id, named.quarantine.copy(entry_id, recipients, sender=sender))
+
+
+@quarantine.command()
+@entry_id
+@some_recipients
+@every_recipient
+@click.pass_obj
+def notify(named: _Named, entry_id: str, recipients: Sequence[str], everybody: bool) -> None:
+    """Tell recipients of a held message about it, again and at once."""
+    wanted = _wanted(recipients, everybody)
+    result = named.quarantine_to_notify.notify(entry_id, wanted)
+    for recipient in result.told:
+        click.echo(f"notified {printable(recipient)} of {printable(entry_id)}")
+    if result.failed:
+        reasons = "; ".join(f"{printable(one)}: {why}" for one, why in result.failed.items())
+        raise OutboxError(f"not notified of {entry_id}: {reasons}")
 
 
 @quarantine.command()

@@ -1,0 +1,128 @@
+"""HTML of strangers made harmless to parsers: few tags, well nested, none too deep.
+
+Parsers follow the HTML standard into quadratic time and space where elements are nested deeply or
+not closed: 20 kB of `<p><b title=1>x</p><p><b title=2>x</p>...` are a document of 9 MB. Here tags
+are read once, in linear time, and written so that each element is closed where it was opened. It
+is no sanitiser: attributes stay as they are.
+"""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Callable
+
+from pyq_email_notify.sanitiser import BLOCK_TAGS, INLINE_TAGS, TABLE_TAGS, TAGS
+from pyquarantine_core.html_tokens import Kind, Token, tokens
+
+MAX_DEPTH = 100
+"""Elements inside each other; deeper tags are dropped, their text stays."""
+
+_EMPTY = frozenset({"br", "hr"})
+_IMAGES = frozenset({"image", "img"})  # both are images to browsers
+_CELLS = frozenset({"caption", "td", "th"})
+_ROWS = frozenset({"table", "tbody", "tfoot", "thead", "tr"})
+_ENDS_IMPLIED = frozenset({"dd", "dt", "li", "p"}) | TABLE_TAGS
+_IN_ROW = _CELLS | {"p"}
+_IN_SECTION = _IN_ROW | {"tr"}
+_IN_TABLE = _IN_SECTION | {"tbody", "tfoot", "thead"}
+_CLOSED_BY = {
+    **dict.fromkeys(BLOCK_TAGS, frozenset({"p"})),
+    **dict.fromkeys(("dd", "dt"), frozenset({"dd", "dt", "p"})),
+    "li": frozenset({"li", "p"}),
+    **dict.fromkeys(("td", "th"), _IN_ROW),
+    "tr": _IN_SECTION,
+    **dict.fromkeys(("caption", "tbody", "tfoot", "thead"), _IN_TABLE),
+}
+"""By tag, the elements that end where it begins (HTML standard, section 13.1.2.4)."""
+
+
+def outlined(document: str, image: Callable[[str], str]) -> str:
+    """The tags of `TAGS`, well nested, and the text.
+
+    Args:
+        document: HTML, at most as large as a parser may see.
+        image: what stands for an image, as HTML, given its alternative text.
+    """
+    outline = _Outline(image)
+    for token in tokens(document):
+        outline.add(token)
+    outline.close_down_to(0)
+    return "".join(outline.pieces)
+
+
+class _Outline:
+    def __init__(self, image: Callable[[str], str]) -> None:
+        self.pieces: list[str] = []
+        self._image = image
+        self._open: list[str] = []
+        self._too_deep: Counter[str] = Counter()
+
+    def add(self, token: Token) -> None:
+        if token.kind is Kind.TEXT:
+            self.pieces.append(token.text.replace("<", "&lt;"))
+        elif token.kind is Kind.START and token.name in _IMAGES:
+            alt = token.attribute("alt")
+            text = "" if alt is None else html.unescape(token.html[alt.start : alt.end])
+            self.pieces.append(self._image(" ".join(text.split())))
+        elif token.kind is Kind.START and token.name in TAGS:
+            self._start(token)
+        elif token.kind is Kind.END and token.name in TAGS:
+            self._end(token.name)
+
+    def close_down_to(self, depth: int) -> None:
+        """Close the innermost elements until so many are open."""
+        while len(self._open) > depth:
+            name = self._open.pop()
+            if name not in _ENDS_IMPLIED:
+                self.pieces.append(f"</{name}>")
+
+    def _start(self, token: Token) -> None:
+        name = token.name
+        if name in TABLE_TAGS:
+            self._leave_cell()
+        if name in _CLOSED_BY:
+            self._close_before(name)
+        in_row = bool(self._open) and self._open[-1] in _ROWS
+        if in_row != (name in TABLE_TAGS):  # parsers would move it to another place
+            return
+        if name in _EMPTY:
+            self.pieces.append(token.text)
+        elif len(self._open) < MAX_DEPTH:
+            self._open.append(name)
+            self.pieces.append(token.text)
+        else:
+            self._too_deep[name] += 1
+
+    def _end(self, name: str) -> None:
+        if self._too_deep[name]:
+            self._too_deep[name] -= 1
+            return
+        for depth in reversed(range(len(self._open))):
+            around = self._open[depth]
+            if around == name:
+                self.close_down_to(depth + 1)
+                self._open.pop()
+                self.pieces.append(f"</{name}>")
+                return
+            if name in INLINE_TAGS and around not in INLINE_TAGS:
+                return
+            if around in _CELLS and name not in TABLE_TAGS | {"table"}:
+                return
+
+    def _leave_cell(self) -> None:
+        """Close what is open inside the innermost part of a table."""
+        for depth in reversed(range(len(self._open))):
+            if self._open[depth] in _CELLS | _ROWS:
+                self.close_down_to(depth + 1)
+                return
+
+    def _close_before(self, name: str) -> None:
+        """Close the elements that end where this one begins, and formatting inside them."""
+        while True:
+            depth = len(self._open)
+            while depth and self._open[depth - 1] in INLINE_TAGS:
+                depth -= 1
+            if not depth or self._open[depth - 1] not in _CLOSED_BY[name]:
+                return
+            self.close_down_to(depth - 1)

@@ -1,0 +1,146 @@
+"""The preview of a message: what a mail client would show of it, harmless and not too long."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import quote
+
+from pyq_email_notify.html_text import text_of
+from pyq_email_notify.outline import outlined
+from pyq_email_notify.sanitiser import sanitiser
+from pyq_email_notify.wording import readable
+from pyquarantine_core.message import Message
+from pyquarantine_core.mime.structure import MimePart, scan
+from pyquarantine_core.mime.text import read_text
+
+MAX_CHARACTERS = 100_000
+"""Characters of text and HTML that a preview is made of; the rest is left out."""
+MAX_BYTES = 6 * MAX_CHARACTERS
+"""Bytes of one part, encoded, that are decoded for it."""
+MAX_TEXTS = 100
+"""Texts of one message that it shows."""
+
+NO_TEXT = "This message has no text."
+CUT = "The preview ends here. The message is longer."
+
+_TABS = 8
+_KEPT_BLANK = re.compile("^ |(?<= ) ", re.MULTILINE)
+_IMAGE = '<img alt="{}">'
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A preview in both forms.
+
+    Attributes:
+        html: elements that stand for themselves, each closed.
+        text: the same for the plain alternative.
+        has_images: whether the HTML shows the replacement image.
+    """
+
+    html: str
+    text: str
+    has_images: bool
+
+
+class Previewer:
+    """Makes previews.
+
+    Args:
+        image: Content-ID of the image that stands for every image; None for none.
+        strip_images: leave out the alternative texts of images, too.
+    """
+
+    def __init__(self, image: str | None = None, *, strip_images: bool = False) -> None:
+        show = None if strip_images else image
+        self._cleaner = sanitiser(None if show is None else f"cid:{quote(show, safe='@')}")
+        self._image = partial(_image, shown=show is not None, stripped=strip_images)
+
+    def make(self, message: Message) -> Preview:
+        """The preview of a message; never fails."""
+        pieces, cut = self._pieces(message)
+        clean = readable(self._cleaner.clean("<hr>".join(pieces)))  # references are characters now
+        notes = [] if cut or _has_content(clean) else [NO_TEXT]
+        notes += [CUT] if cut else []
+        clean += "".join(f"<p><em>{note}</em></p>" for note in notes)
+        return Preview(clean, text_of(clean), "<img " in clean)
+
+    def _pieces(self, message: Message) -> tuple[list[str], bool]:
+        """The texts as HTML, each as it may meet a parser, and whether there are more."""
+        headers = ((header.name, header.raw) for header in message.headers)
+        body = message.body.read()
+        pieces: list[str] = []
+        room = MAX_CHARACTERS
+        for part in _shown(scan(headers, body).root):
+            if room <= 0 or len(pieces) >= MAX_TEXTS:
+                return pieces, True
+            end = min(part.end, part.start + MAX_BYTES)
+            text = readable(read_text(replace(part, end=end), body)).strip("\n").rstrip()
+            shown = text[:room]
+            is_html = part.type == "text/html"
+            piece = outlined(shown, self._image) if is_html else _as_html(shown)
+            pieces += [piece] if piece.strip() else []
+            room -= len(shown)
+            if shown != text or end < part.end:
+                return pieces, True
+        return pieces, False
+
+
+def _shown(root: MimePart) -> Iterator[MimePart]:
+    """The texts that mail clients show, in order; any text at all when there is none."""
+    found = False
+    for part in _texts(root):
+        found = True
+        yield part
+    if not found:
+        yield from (
+            part
+            for part in root.walk()
+            if not part.parts and part.type.startswith(("text/", "multipart/"))
+        )
+
+
+def _texts(root: MimePart) -> Iterator[MimePart]:
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        if part.is_attachment and part is not root:
+            continue
+        if part.type == "multipart/alternative":
+            waiting += _best(part.parts)
+        elif part.type == "multipart/related":
+            waiting += part.parts[:1]
+        elif part.parts:
+            waiting += reversed(part.parts)
+        elif part.type in {"text/html", "text/plain"}:
+            yield part
+
+
+def _best(alternatives: list[MimePart]) -> list[MimePart]:
+    """The last one with a text in HTML, else the last one with any (RFC 2046, section 5.1.4)."""
+    kinds = [{one.type for one in part.walk() if not one.is_attachment} for part in alternatives]
+    for wanted in ("text/html", "text/plain"):
+        for part, types in reversed(list(zip(alternatives, kinds, strict=True))):
+            if wanted in types:
+                return [part]
+    return []
+
+
+def _as_html(text: str) -> str:
+    """A plain text with its lines and blanks."""
+    kept = _KEPT_BLANK.sub("\xa0", text.expandtabs(_TABS))
+    return "<div>" + html.escape(kept).replace("\n", "<br>\n") + "</div>" if kept else ""
+
+
+def _image(alternative: str, *, shown: bool, stripped: bool) -> str:
+    if shown:
+        return _IMAGE.format(html.escape(alternative))
+    return html.escape(f"[{alternative}]") if alternative and not stripped else ""
+
+
+def _has_content(clean: str) -> bool:
+    return "<img " in clean or text_of(clean).strip("- \n") != ""

@@ -1,0 +1,24 @@
+"""Text of strangers, fit to stand in a notification."""
+
+from __future__ import annotations
+
+import re
+
+_CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]+")
+_LINE_END = re.compile("\r\n?|[\u0085\u2028\u2029]")
+_UNFIT = re.compile("[\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+
+def readable(text: str) -> str:
+    """Lines in LF, without control characters; U+FFFD for surrogates and what turns text around.
+
+    The marks and joiners that languages need stay (U+200C to U+200F); overrides, embeddings and
+    isolates (UAX #9, section 2) could make a text look like another one.
+    """
+    return _UNFIT.sub("\ufffd", _CONTROLS.sub("", _LINE_END.sub("\n", text)))
+
+
+def one_line(text: str, limit: int) -> str:
+    """The same on one line, cut after so many characters."""
+    line = " ".join(readable(text[: limit * 4]).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "\u2026"
