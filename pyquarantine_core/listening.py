@@ -51,4 +51,5 @@ def stop_listening(descriptor: int) -> None:
         nobody.bind("")
         nobody.listen()
         nobody.setblocking(False)
-        os.dup2(nobody.fileno(), descriptor, inheritable=False)
+        if nobody.fileno() != descriptor:  # libmilter has not closed it itself
+            os.dup2(nobody.fileno(), descriptor, inheritable=False)

@@ -10,11 +10,18 @@ from collections.abc import Sequence
 
 
 class StopRequest:
-    """SIGTERM, SIGINT, or the end of the supervisor (its pipe is closed)."""
+    """SIGTERM, SIGINT, or the end of a pipe: its writer is gone, or wants an end.
 
-    def __init__(self, supervisor: int) -> None:
+    A worker is told by its pipe, for a signal may be taken by libmilter, whose thread waits for
+    it (sigwait(3)).
+
+    Args:
+        pipes: the reading ends.
+    """
+
+    def __init__(self, *pipes: int) -> None:
         self.made = False
-        self._supervisor = supervisor
+        self._pipes = pipes
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
         signal.signal(signal.SIGTERM, self.make)
@@ -42,9 +49,9 @@ class StopRequest:
         Returns:
             Whether one of those is readable.
         """
-        watched = [self._woken, *also, *(() if self.made else (self._supervisor,))]
+        watched = [self._woken, *also, *(() if self.made else self._pipes)]
         ready, _, _ = select.select(watched, [], [], seconds)
-        if self._supervisor in ready:
+        if not set(ready).isdisjoint(self._pipes):
             self.made = True
         if self._woken in ready:
             os.read(self._woken, 1024)

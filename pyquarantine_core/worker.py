@@ -57,11 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rules = milter.make_filter(config.rules, underway, config.registry.message_done)
     generation = _Generation(give_to_libmilter(options.listener, rules), stop, options.ready)
     for _ in range(config.settings.get("workers") or os.cpu_count() or 1):
-        generation.fork(
-            lambda report: _work(config, underway, generation.listener, options.supervisor, report)
-        )
+        generation.fork(lambda report: _work(config, underway, generation, report))
     if config.notifications:
-        generation.fork(lambda report: _send(config, options.supervisor, report))
+        generation.fork(lambda report: _send(config, generation.alive, report))
     return generation.watch()
 
 
@@ -81,6 +79,7 @@ class _Generation:
         self.listener = listener
         self._stop = stop
         self._tell_supervisor = ready
+        self.alive, self._held = os.pipe()
         self._ready, self._report = os.pipe()
         self._missing = 0
         self._running: set[int] = set()
@@ -92,6 +91,7 @@ class _Generation:
             self._running.add(pid)
             self._missing += 1
             return
+        os.close(self._held)
         status = 1
         try:
             status = run(self._report)
@@ -109,7 +109,9 @@ class _Generation:
             if self._stop.made and deadline is None:
                 deadline = time.monotonic() + KILL_TIMEOUT
                 stop_listening(self.listener)
-                self._signal(signal.SIGTERM)
+                os.close(self._held)
+                if self._missing:
+                    self._signal(signal.SIGTERM)  # those that open something do not look
             if deadline is not None and time.monotonic() >= deadline:
                 logger.error("killing %d workers that do not stop", len(self._running))
                 self._signal(signal.SIGKILL)
@@ -149,21 +151,19 @@ class _Generation:
         return statuses
 
 
-def _work(
-    config: Config, underway: MessagesUnderWay, listener: int, supervisor: int, report: int
-) -> int:
+def _work(config: Config, underway: MessagesUnderWay, generation: _Generation, report: int) -> int:
     """A worker: open what the plugins need, serve, and end between two messages."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing can be lost before it serves
     components = list(config.components())
     if not _each(components, "open"):
         return 1
-    stop = StopRequest(supervisor)
+    stop = StopRequest(generation.alive)
     server = threading.Thread(target=_serve, args=(stop,), name="libmilter", daemon=True)
     server.start()
     os.write(report, READY)
     while not stop.made:
         stop.wait()
-    stop_listening(listener)
+    stop_listening(generation.listener)
     if not underway.close(STOP_TIMEOUT):
         logger.warning("stopping while messages are under way; the MTA will try them again")
     for one in reversed(components):
@@ -171,14 +171,14 @@ def _work(
     return 0
 
 
-def _send(config: Config, supervisor: int, report: int) -> int:
+def _send(config: Config, alive: int, report: int) -> int:
     """The outbox sender: deliver notifications until told to stop."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is not delivered stays in the outbox
     notifications = {name: one.notification for name, one in config.notifications.items()}
     components = [(f"notifications.{name}", one) for name, one in notifications.items()]
     if not _each(components, "open"):
         return 1
-    stop = StopRequest(supervisor)
+    stop = StopRequest(alive)
     os.write(report, READY)
 
     def wait(seconds: float) -> bool:
