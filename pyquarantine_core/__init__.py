@@ -1,3 +1,3 @@
 """The core of pyquarantine: the mail transaction, and how plugins are found and run."""
 
-__version__ = "3.0.0.dev0"
+__version__ = "3.0.0"

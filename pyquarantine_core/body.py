@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 SPOOL_LIMIT = 1024 * 1024
 """Bytes of a body that are kept in memory."""
 CHUNK = 64 * 1024
+
+View = bytes | mmap.mmap
+"""Bytes to search and to slice; slices are bytes."""
 
 
 class Body:
@@ -63,6 +68,19 @@ class Body:
         """All bytes in order, `size` at a time."""
         for offset in range(0, self._size, size):
             yield self.read(offset, size)
+
+    @contextmanager
+    def viewed(self) -> Iterator[View]:
+        """All bytes, valid within the context; those on disk are not copied into memory.
+
+        Raises:
+            OSError: there is no descriptor left.
+        """
+        if self._file is None:
+            yield bytes(self._memory)
+        else:
+            with mmap.mmap(self._file.fileno(), self._size, access=mmap.ACCESS_READ) as mapped:
+                yield mapped
 
     def close(self) -> None:
         """Give the file back; nothing can be read afterwards."""

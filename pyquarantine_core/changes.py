@@ -18,6 +18,10 @@ def describe_changes(before: Snapshot, message: Message) -> Iterator[str]:
     gone = [one.address for one in before.recipients if id(one) not in left]
     if gone:
         yield f"take out the recipients {', '.join(gone)}"
+    known = set(map(id, before.recipients))
+    new = [one.address for one in message.current_recipients if id(one) not in known]
+    if new:
+        yield f"add the recipients {', '.join(new)}"
     for effect in message.effects[before.effects :]:
         yield effect.describe()
 

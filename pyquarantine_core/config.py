@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 
 from pyquarantine_core import registry as plugins
 from pyquarantine_core.config_file import ConfigFile, Keys, format_error, read_config_file
-from pyquarantine_core.engine import (
+from pyquarantine_core.config_keys import STORAGE_KEYS, global_keys
+from pyquarantine_core.errors import ConfigError, PyquarantineError
+from pyquarantine_core.outbox import Outbox, OutboxNotifier
+from pyquarantine_core.outbox_settings import OutboxSettings
+from pyquarantine_core.printable import printable
+from pyquarantine_core.registry import PluginPolicy, Registry
+from pyquarantine_core.ruleset import (
+    RULES_LOGGER,
     BoundAction,
     BoundCondition,
     Conditions,
@@ -20,10 +27,7 @@ from pyquarantine_core.engine import (
     Ruleset,
     Step,
 )
-from pyquarantine_core.errors import ConfigError, PyquarantineError
-from pyquarantine_core.outbox import Outbox, OutboxNotifier
-from pyquarantine_core.registry import PluginPolicy, Registry
-from pyquarantine_core.schema import STORAGE_KEYS, global_keys, with_defaults
+from pyquarantine_core.schema import with_defaults
 from pyquarantine_core.types import (
     Action,
     ActionType,
@@ -34,14 +38,19 @@ from pyquarantine_core.types import (
     Kind,
     ListType,
     MailList,
+    MessageDone,
     Network,
     Notification,
     NotificationType,
+    Service,
+    ServiceType,
     Storage,
     StorageHandle,
     StorageType,
 )
 from pyquarantine_core.validation import validate
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -51,6 +60,7 @@ COMPONENTS: Mapping[Kind, type[Component]] = {
     Kind.STORAGE: Storage,
     Kind.NOTIFICATION: Notification,
     Kind.LIST: MailList,
+    Kind.SERVICE: Service,
 }
 """What a declaration of each kind must build."""
 
@@ -64,6 +74,7 @@ class Config:
         settings: the global keys, defaults filled in.
         registry: the plugins it was built with.
         storages: by name; likewise `notifications` and `lists`.
+        services: by the key that switched them on.
         rules: what messages go through.
         outbox: where notifications wait for their delivery.
     """
@@ -74,6 +85,7 @@ class Config:
     storages: Mapping[str, StorageHandle]
     notifications: Mapping[str, OutboxNotifier]
     lists: Mapping[str, MailList]
+    services: Mapping[str, Service]
     rules: Ruleset
     outbox: Outbox
 
@@ -87,7 +99,26 @@ class Config:
             yield "outbox", self.outbox
         for name, mail_list in self.lists.items():
             yield f"lists.{name}", mail_list
+        yield from self.services.items()
         yield from self.rules.components()
+
+    def message_done(self, done: MessageDone) -> None:
+        """Tell every observer and service; what one of them raises is logged."""
+        self.registry.message_done(done)
+        for name, service in self.services.items():
+            try:
+                service.message_done(done)
+            except BaseException:  # the answer stands, whatever a service does
+                logger.exception("%s: %s failed to observe the message", done.queue_id, name)
+
+
+def load_plugins(path: Path) -> Registry:
+    """The plugins that a config file lets in; all of them when it cannot be read."""
+    try:
+        policy = PluginPolicy.from_config(read_config_file(path).data.get("plugins"))
+    except ConfigError:
+        policy = PluginPolicy()
+    return plugins.load(policy)
 
 
 def load(path: Path, *, debug: bool = False) -> Config:
@@ -131,6 +162,7 @@ class _Services:
     storages: Mapping[str, StorageHandle]
     notifications: Mapping[str, OutboxNotifier]
     lists: Mapping[str, MailList]
+    outbox: Outbox
 
     def storage(self, name: str) -> StorageHandle:
         return _named(self.storages, "storages", name)
@@ -159,7 +191,7 @@ class _Builder:
             ip_network(text, strict=False) for text in self.settings["local_addrs"]
         )
         self.storages: dict[str, StorageHandle] = {}
-        self.outbox = Outbox(Path(self.settings["outbox"]))
+        self.outbox = Outbox(self._outbox_settings())
         self.notifications: dict[str, OutboxNotifier] = {}
         self.lists: dict[str, MailList] = {}
 
@@ -179,6 +211,11 @@ class _Builder:
             for index, rule in enumerate(self.settings["rules"])
         )
         self._refuse_equal_holders(rules)
+        services = {
+            one.name: self._call((one.name,), Kind.SERVICE, one, self.file.data[one.name], one.name)
+            for one in self.registry.all(Kind.SERVICE, ServiceType)
+            if one.name in self.file.data
+        }
         return Config(
             self.file,
             self.settings,
@@ -186,9 +223,17 @@ class _Builder:
             self.storages,
             self.notifications,
             self.lists,
-            Ruleset(rules),
+            services,
+            Ruleset(rules, self.registry.culprit),
             self.outbox,
         )
+
+    def _outbox_settings(self) -> OutboxSettings:
+        try:
+            return OutboxSettings.from_config(self.settings)
+        except ConfigError as error:
+            text = format_error(self.file, ("outbox_minimal_backoff",), str(error))
+            raise ConfigError(text) from None
 
     def _storage(self, name: str, options: Mapping[str, Any]) -> StorageHandle:
         common = with_defaults({"properties": STORAGE_KEYS}, options)
@@ -257,21 +302,26 @@ class _Builder:
     def _call(self, keys: Keys, kind: Kind, declaration: Any, value: Any, name: str) -> Any:
         """Let the plugin build it; whatever goes wrong names the plugin and the place."""
         services = _Services(
-            name, self.local_networks, self.storages, self.notifications, self.lists
+            name,
+            self.local_networks,
+            self.storages,
+            self.notifications,
+            self.lists,
+            self.outbox,
         )
         plugin = self.registry.provider(kind, declaration.name).label
         expected = COMPONENTS[kind]
-        if kind is not Kind.CONDITION:
+        if isinstance(value, Mapping):
             value = with_defaults(declaration.schema, value)
         try:
             made = declaration.build(value, services)
         except (PyquarantineError, OSError) as error:
-            raise ConfigError(format_error(self.file, keys, str(error))) from error
+            raise ConfigError(format_error(self.file, keys, printable(str(error)))) from error
         except Exception as error:
             text = f"{plugin} cannot build it: {type(error).__name__}: {error}"
-            raise ConfigError(format_error(self.file, keys, text)) from error
+            raise ConfigError(format_error(self.file, keys, printable(text))) from error
         if not isinstance(made, expected):
-            text = f"{plugin} built {made!r} instead of a {expected.__name__}"
+            text = f"{plugin} built {made!r} which is no {expected.__name__}"
             raise ConfigError(format_error(self.file, keys, text))
         return made
 
@@ -287,7 +337,7 @@ class _Builder:
 
     def _step(self, name: str, keys: Keys, inherited: _Inherited) -> Step:
         place = "-".join(str(key) for key in keys if isinstance(key, int))
-        logger = logging.getLogger(f"pyquarantine_core.rules.{place}")
+        logger = logging.getLogger(f"{RULES_LOGGER}.{place}")
         logger.setLevel(inherited.level)
         return Step(name, logger, inherited.pretend, inherited.on_error)
 

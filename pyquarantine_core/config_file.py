@@ -13,7 +13,8 @@ from typing import NoReturn
 
 from pyquarantine_core.errors import ConfigError
 
-DEFAULT_PATH = Path("/etc/pyquarantine/pyquarantine.conf")
+CONFIG_DIRECTORY = Path("/etc/pyquarantine")
+DEFAULT_PATH = CONFIG_DIRECTORY / "pyquarantine.conf"
 """Where daemon and commands look when no file is named."""
 
 MAX_DEPTH = 100
@@ -62,7 +63,10 @@ def read_config_file(path: Path) -> ConfigFile:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        hint = ""
+        if isinstance(error, FileNotFoundError) and path == DEFAULT_PATH:
+            hint = "; name one with -c (`pyquarantine-milter --install` brings an example)"
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}{hint}") from error
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -124,6 +128,7 @@ class _Parser:
 
     def parse(self) -> ConfigFile:
         if self._peek() != "{":
+            self._refuse_comment()
             raise self._error("the file must hold one object: { ... }")
         self._lines[()] = (self._line(self._pos),) * 2
         data = self._object(())
@@ -184,8 +189,7 @@ class _Parser:
                 f"'{found}' found, but the '{self._text[bracket]}' of line {self._line(bracket)}"
                 " is still open"
             )
-        if found in ("#", "/"):
-            return self._error("a comment needs a line of its own that begins with #")
+        self._refuse_comment()
         return self._error(f"a comma is missing between this value and {self._found()}", end)
 
     def _key(self) -> str:
@@ -193,6 +197,7 @@ class _Parser:
             return str(self._scalar())
         if self._peek() in _WRONG_QUOTES:
             raise self._error('a key stands in double quotes: "name"')
+        self._refuse_comment()
         raise self._error(f"a key in double quotes is expected here, not {self._found()}")
 
     def _scalar(self) -> object:
@@ -229,6 +234,10 @@ class _Parser:
             f"{self._found()} is not a value: a string in double quotes, a number, true, false,"
             " null, an object or a list is expected"
         )
+
+    def _refuse_comment(self) -> None:
+        if self._peek() in ("#", "/"):
+            raise self._error("a comment needs a line of its own that begins with #")
 
     def _refuse_constant(self, name: str) -> NoReturn:
         raise self._error(f"{name} is not a number that JSON knows")

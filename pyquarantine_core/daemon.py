@@ -1,38 +1,35 @@
-"""The supervisor: owns the listening socket and runs a generation on it. It imports no plugin."""
+"""The program `pyquarantine-milter`: it listens, and leaves the rest to the supervisor."""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
-import select
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from pyquarantine_core import __version__, systemd
+from pyquarantine_core import __version__
 from pyquarantine_core.config_file import (
     DEFAULT_PATH,
     ConfigFile,
     format_error,
     read_config_file,
 )
-from pyquarantine_core.errors import ConfigError, InstallError, ListenError
+from pyquarantine_core.errors import ConfigError, InstallError, ListenError, PluginError
 from pyquarantine_core.log import set_up_logging
 from pyquarantine_core.sockets import MODE, Address, Listener, group_id, listen
+from pyquarantine_core.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+SOCKET_KEYS = ("socket", "socket_mode", "socket_group")
+"""What the listening socket is made with; the first gives way to --socket."""
 
-GENERATION_TIMEOUT = 30.0
-"""Seconds that a generation has to stop; it gives its messages less."""
+T = TypeVar("T")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,7 +47,7 @@ GENERATION_TIMEOUT = 30.0
 )
 @click.option("-d", "--debug", is_flag=True, help="Log everything, to standard error.")
 @click.option("-t", "--test", is_flag=True, help="Check the config and exit.")
-@click.option("--install", is_flag=True, help="Install unit, init script and default config.")
+@click.option("--install", is_flag=True, help="Install the service, default config and templates.")
 @click.option("--uninstall", is_flag=True, help="Remove those that nobody has changed.")
 @click.option(
     "--root",
@@ -81,12 +78,15 @@ def main(
             return
         set_up_logging(debug=debug)
         file = read_config_file(path)
+        set_up_logging(debug=debug, as_json=file.data.get("log_format") == "json")
         listener = _listen(file, address)
     except (ConfigError, ListenError) as error:
         click.echo(str(error), err=True)
         sys.exit(os.EX_CONFIG if isinstance(error, ConfigError) else 1)
     try:
-        status = Supervisor(path, listener, debug=debug).run()
+        fixed = SOCKET_KEYS if address is None else SOCKET_KEYS[1:]
+        listening = {key: file.data.get(key) for key in fixed}
+        status = Supervisor(path, listener, listening, debug=debug).run()
     except OSError as error:
         logger.error("cannot start: %s", error)
         status = 1
@@ -95,88 +95,21 @@ def main(
     sys.exit(status)
 
 
-class Supervisor:
-    """Runs a generation and passes SIGTERM on to it."""
-
-    def __init__(self, config: Path, listener: Listener, *, debug: bool) -> None:
-        self._config = config
-        self._listener = listener
-        self._debug = debug
-        self._stopping = False
-        self._woken, self._wake = os.pipe()
-        os.set_blocking(self._wake, False)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, self._woke)
-
-    def run(self) -> int:
-        """Run until SIGTERM or until the generation ends; returns its exit status.
-
-        The generation holds the reading end of a pipe whose writing end stays here: however
-        the supervisor dies, the generation sees the end of the pipe and stops.
-        """
-        alive, held = os.pipe()
-        ready, report = os.pipe()
-        generation = subprocess.Popen(
-            [
-                sys.executable,
-                *("-m", "pyquarantine_core.worker", "--config", str(self._config)),
-                *("--listener", str(self._listener.fileno())),
-                *("--supervisor", str(alive), "--ready", str(report)),
-                *(["--debug"] if self._debug else []),
-            ],
-            pass_fds=(self._listener.fileno(), alive, report),
-        )
-        os.close(alive)
-        os.close(report)
-        watched = [self._woken, ready]
-        while generation.poll() is None:
-            readable, _, _ = select.select(watched, [], [])
-            if ready in readable:
-                watched.remove(ready)
-                if os.read(ready, 1):
-                    logger.info("listening at %s", self._listener)
-                    systemd.notify(f"READY=1\nSTATUS=Listening at {self._listener}")
-            if self._woken in readable:
-                os.read(self._woken, 1024)
-            if self._stopping:
-                break
-        if self._stopping:
-            logger.info("stopping")
-            systemd.notify("STOPPING=1")
-        self._listener.close()
-        generation.terminate()
-        try:
-            status = generation.wait(GENERATION_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            logger.error("the workers do not stop; killing them")
-            generation.kill()
-            status = generation.wait()
-        os.close(held)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too late to be told again
-        return status if status >= 0 else 1
-
-    def _stop(self, *_: object) -> None:
-        self._stopping = True
-        self._woke()
-
-    def _woke(self, *_: object) -> None:
-        with suppress(BlockingIOError):
-            os.write(self._wake, b".")
-
-
 def _change_service(root: Path, *, install: bool) -> int:
+    from pyquarantine_core import config  # noqa: PLC0415 - a supervisor loads no plugin
     from pyquarantine_core import install as service  # noqa: PLC0415 - only for this
 
     try:
-        for line in (
-            service.install(root, service.running_program(root))
-            if install
-            else service.uninstall(root)
-        ):
+        if install:
+            registry = config.load_plugins(root / DEFAULT_PATH.relative_to("/"))
+            for plugin in registry.failed:
+                click.echo(f"warning: {plugin.label} failed: {plugin.cause}", err=True)
+            lines = service.install(root, service.running_program(root), registry)
+        else:
+            lines = service.uninstall(root)
+        for line in lines:
             click.echo(line)
-    except InstallError as error:
+    except (InstallError, PluginError) as error:
         click.echo(str(error), err=True)
         return 1
     except OSError as error:

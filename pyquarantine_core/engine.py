@@ -11,107 +11,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from pyquarantine_core.changes import describe_changes
-from pyquarantine_core.errors import PluginError, PyquarantineError
-from pyquarantine_core.types import Decision, Match, Part, Stage, Verdict
+from pyquarantine_core.errors import PluginError, is_bug
+from pyquarantine_core.ruleset import (
+    BoundAction,
+    BoundCondition,
+    Conditions,
+    OnError,
+    Ruleset,
+    Step,
+)
+from pyquarantine_core.types import Decision, Failure, Kind, Match, Part, Stage, Verdict
 
 if TYPE_CHECKING:
     from pyquarantine_core.message import Message, Snapshot
-    from pyquarantine_core.types import Action, ActionType, Component, Condition, ConditionType
+    from pyquarantine_core.types import Effect, EffectPhase
 
 logger = logging.getLogger(__name__)
 
 ACCEPTED = Decision(Verdict.ACCEPT)
 DISCARDED = Decision(Verdict.DISCARD)
-
-
-class OnError(Enum):
-    """What an error in a rule does."""
-
-    TEMPFAIL = "tempfail"
-    CONTINUE = "continue"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What rules and actions share.
-
-    Attributes:
-        name: of a rule its name, of an action `RULE/ACTION`.
-        logger: has the log level of this rule or action.
-        pretend: do nothing that lasts.
-        on_error: what an error in it does.
-    """
-
-    name: str
-    logger: logging.Logger = logger
-    pretend: bool = False
-    on_error: OnError = OnError.TEMPFAIL
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BoundCondition:
-    """A condition with its declaration and the plugin it came from."""
-
-    type: ConditionType
-    condition: Condition
-    plugin: str
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """A `conditions` object: all of them must match; those known earlier come first."""
-
-    all: tuple[BoundCondition, ...] = ()
-    metavar: str | None = None
-
-    def components(self, step: str) -> Iterator[tuple[str, Component]]:
-        """The conditions, each with its place and its plugin."""
-        for one in self.all:
-            yield f"{step}: condition {one.type.name} of {one.plugin}", one.condition
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BoundAction:
-    """An action of a rule."""
-
-    step: Step
-    conditions: Conditions
-    type: ActionType
-    action: Action
-    plugin: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rule:
-    """A rule: conditions, and actions in order."""
-
-    step: Step
-    conditions: Conditions
-    actions: tuple[BoundAction, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ruleset:
-    """All rules, in order."""
-
-    rules: tuple[Rule, ...]
-
-    @property
-    def actions(self) -> Iterator[BoundAction]:
-        """All actions, in order."""
-        return (action for rule in self.rules for action in rule.actions)
-
-    def components(self) -> Iterator[tuple[str, Component]]:
-        """Everything to open and close, each with its place and its plugin."""
-        for rule in self.rules:
-            yield from rule.conditions.components(rule.step.name)
-            for action in rule.actions:
-                yield from action.conditions.components(action.step.name)
-                yield f"{action.step.name}: {action.type.name} of {action.plugin}", action.action
 
 
 class RuleError(Exception):
@@ -136,19 +57,26 @@ class Cursor:
         rules: what is worked through.
         message: the message.
         tracer: hears of it; then no effect is prepared.
+        matched: names of the rules whose conditions held.
         ran: names of the actions that ran.
+        failures: errors of conditions and actions.
         decision: once known, the end of it.
+        at: the condition or action looked at last, with its rule.
     """
 
     rules: Ruleset
     message: Message
     tracer: Tracer | None = None
+    matched: list[str] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     decision: Decision | None = None
+    at: tuple[Step, BoundCondition | BoundAction] | None = None
     _rule: int = 0
     _action: int | None = None
     _waiting: bool = False
     _known: dict[BoundCondition, Match] = field(default_factory=dict)
+    _staged: list[tuple[Effect, BoundAction]] = field(default_factory=list)
 
     def advance(self, stage: Stage) -> Decision | None:
         """Go on as far as the message is known.
@@ -173,6 +101,32 @@ class Cursor:
             for conditions, action in self._ahead(Stage.HEADERS)
         )
 
+    def commit(self) -> list[EffectPhase]:
+        """Make last what the actions have staged, storages first.
+
+        Returns:
+            What was committed, by phase.
+
+        Raises:
+            RuleError: one of them cannot be committed; the effects are still to be undone.
+        """
+        left = set(map(id, self.message.effects))  # what was undone is not committed
+        staged = [(effect, action) for effect, action in self._staged if id(effect) in left]
+        staged.sort(key=lambda one: one[0].phase)
+        for effect, action in staged:
+            try:
+                effect.commit()
+            except Exception as error:
+                what = f"could not {effect.describe()}"
+                raise self._failed(action.step, action, error, what, tempfail=True) from error
+        self._staged.clear()
+        self.message.effects.clear()
+        return [effect.phase for effect, _ in staged]
+
+    def where(self) -> str:
+        """What was looked at last, with its rule and plugin."""
+        return f"{self.at[0].name}: {self.at[1]}" if self.at is not None else "no rule"
+
     # -- the cursor --------------------------------------------------------------------------
 
     def _walk(self, stage: Stage) -> Decision | None:
@@ -183,6 +137,8 @@ class Cursor:
                 if matched is None:
                     return None
                 self._action = 0 if matched else len(rule.actions)
+                if matched:
+                    self.matched.append(rule.step.name)
             while self._action < len(rule.actions):
                 action = rule.actions[self._action]
                 if not self._waiting:
@@ -206,6 +162,7 @@ class Cursor:
 
     def _run(self, action: BoundAction) -> Decision | None:
         message, step = self.message, action.step
+        self.at = step, action
         before = message.snapshot()
         message.visible = action.type.needs
         message.pretending = step.pretend or self.tracer is not None
@@ -214,10 +171,10 @@ class Cursor:
             decision = action.action.apply(message)
             if not isinstance(decision, Decision | None):
                 raise TypeError(f"apply() returned {decision!r}, not a Decision or None")
-            _refuse_undeclared(action.type, message, before)
+            _refuse_undeclared(action.type.changes, message, before)
         except Exception as error:
             message.roll_back(before)
-            _report(step, "action", action.type.name, action.plugin, message, error)
+            self._report(step, action, error)
             return None
         finally:
             message.visible = Stage.BODY
@@ -229,6 +186,7 @@ class Cursor:
             message.roll_back(before)
             return None
         self.ran.append(step.name)
+        self._staged += [(effect, action) for effect in message.effects[before.effects :]]
         if before.recipients and not message.recipients and decision in {None, ACCEPTED}:
             return DISCARDED
         return decision
@@ -255,14 +213,20 @@ class Cursor:
 
     def _check(self, step: Step, bound: BoundCondition) -> Match:
         message = self.message
+        self.at = step, bound
+        before = message.snapshot()
         message.visible = bound.type.decided_at
         message.log = MessageLog(step.logger, {"queue_id": message.queue_id, "step": step.name})
         try:
             match = bound.condition.check(message)
             if not isinstance(match, Match):
                 raise TypeError(f"check() returned {match!r}, not a Match")
+            if not isinstance(match.matched, bool):
+                raise TypeError(f"check() found {match.matched!r}, which is not True or False")
+            _refuse_undeclared(Part.NOTHING, message, before)
         except Exception as error:
-            _report(step, "condition", bound.type.name, bound.plugin, message, error)
+            message.roll_back(before)
+            self._report(step, bound, error)
             match = Match(matched=False, reason=f"failed: {error}")
         finally:
             message.visible = Stage.BODY
@@ -310,21 +274,59 @@ class Cursor:
                 try:
                     match = self._check(step, bound)
                 except RuleError:
+                    self.failures.pop()  # it counts when the cursor comes to it
                     continue
             if not match.matched:
                 return True
         return False
 
+    # -- errors ------------------------------------------------------------------------------
+
+    def _report(self, step: Step, failed: BoundCondition | BoundAction, error: Exception) -> None:
+        """Log an error and go on, or end the rules with it, as `on_error` says."""
+        tempfail = step.on_error is OnError.TEMPFAIL and not step.pretend
+        caught = self._failed(step, failed, error, "failed", tempfail=tempfail)
+        if tempfail:
+            raise caught from error
+        text = str(caught).removeprefix(f"{step.name}: ")
+        self.message.log.error("%s; going on as before it", text, exc_info=is_bug(error))
+
+    def _failed(
+        self,
+        step: Step,
+        failed: BoundCondition | BoundAction,
+        error: Exception,
+        what: str,
+        *,
+        tempfail: bool,
+    ) -> RuleError:
+        kind = Kind.ACTION if isinstance(failed, BoundAction) else Kind.CONDITION
+        plugin = self.rules.culprit(error) or failed.plugin
+        where = "" if plugin == failed.plugin else f" in {plugin}"
+        text = f"{failed} {what}{where}: {error}"
+        self.failures.append(
+            Failure(
+                plugin=plugin,
+                kind=kind,
+                type=failed.type.name,
+                step=step.name,
+                text=text,
+                tempfail=tempfail,
+            )
+        )
+        return RuleError(f"{step.name}: {text}")
+
 
 class MessageLog(logging.LoggerAdapter[logging.Logger]):
-    """Puts queue ID and rule before each line."""
+    """Puts queue ID and rule before each line, and both into the fields of JSON lines."""
 
     def process(self, msg, kwargs):  # type: ignore[no-untyped-def] # as LoggerAdapter has it
-        extra = self.extra or {}
-        return f"{extra['queue_id'] or '-'}: {extra['step']}: {msg}", kwargs
+        fields = dict(self.extra or {})
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), "fields": fields}
+        return f"{fields['queue_id'] or '-'}: {fields['step']}: {msg}", kwargs
 
 
-def _refuse_undeclared(declared: ActionType, message: Message, before: Snapshot) -> None:
+def _refuse_undeclared(declared: Part, message: Message, before: Snapshot) -> None:
     changed = Part.NOTHING
     if message.current_headers is not before.headers:
         changed |= Part.HEADERS
@@ -332,24 +334,9 @@ def _refuse_undeclared(declared: ActionType, message: Message, before: Snapshot)
         changed |= Part.BODY
     if message.current_recipients is not before.recipients:
         changed |= Part.RECIPIENTS
-    undeclared = changed & ~declared.changes
+    undeclared = changed & ~declared
     if undeclared:
         raise PluginError(f"it changes {undeclared.name}, which it does not declare")
-
-
-def _report(
-    step: Step, kind: str, name: str, plugin: str, message: Message, error: Exception
-) -> None:
-    """Log an error and go on, or end the rules with it, as `on_error` says."""
-    text = f"{kind} {name} of {plugin} failed: {error}"
-    if step.on_error is OnError.TEMPFAIL and not step.pretend:
-        raise RuleError(f"{step.name}: {text}") from error
-    message.log.error("%s; going on as before it", text, exc_info=is_bug(error))
-
-
-def is_bug(error: BaseException) -> bool:
-    """Whether a traceback says more than the message: not for what the world does to us."""
-    return not isinstance(error, OSError | PyquarantineError)
 
 
 def _log_pretended(message: Message, before: Snapshot, decision: Decision | None) -> None:

@@ -31,6 +31,10 @@ class PluginError(PyquarantineError):
     """A plugin is missing, failed to load, or claims a name that is taken."""
 
 
+class ScaffoldError(PyquarantineError):
+    """A new plugin cannot be written; nothing is."""
+
+
 class StorageError(PyquarantineError):
     """A storage could not do what it was asked; what it holds is unchanged."""
 
@@ -43,9 +47,34 @@ class OutboxError(PyquarantineError):
     """A notification cannot be put into the outbox, or not be delivered from it now."""
 
 
+class RefusedError(OutboxError):
+    """A notification will never be taken; the outbox does not try it again by itself."""
+
+
+class UnreachableError(OutboxError):
+    """No notification of this name can be delivered now; all of them wait."""
+
+
 class ListError(PyquarantineError):
     """A list could not be asked or changed; what it holds is unchanged."""
 
 
 class ReleaseError(PyquarantineError):
     """Held mail could not be sent on; the entry keeps every recipient that did not get it."""
+
+
+class InDoubtError(ReleaseError):
+    """The connection was lost when the server had the message, and it may have taken it."""
+
+
+class DeprecatedApiWarning(FutureWarning):
+    """Something that a plugin uses, and that a later core will not have.
+
+    A hook gives it as `hookspec(warn_on_impl=DeprecatedApiWarning("..."))`, a declaration passes it
+    to `warnings.warn` in its `__post_init__`. The text says what to use instead.
+    """
+
+
+def is_bug(error: BaseException) -> bool:
+    """Whether a traceback says more than the message: not for what the world does to us."""
+    return not isinstance(error, OSError | PyquarantineError)

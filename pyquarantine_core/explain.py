@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,11 +15,12 @@ from pyquarantine_core.address import Recipient
 from pyquarantine_core.changes import describe_changes
 from pyquarantine_core.engine import Cursor
 from pyquarantine_core.message import Client, Header, Message
+from pyquarantine_core.ruleset import RULES_LOGGER
 from pyquarantine_core.types import Decision, Stage
 
 if TYPE_CHECKING:
-    from pyquarantine_core.engine import BoundAction, BoundCondition, Conditions, Ruleset, Step
     from pyquarantine_core.message import Snapshot
+    from pyquarantine_core.ruleset import BoundAction, BoundCondition, Conditions, Ruleset, Step
     from pyquarantine_core.types import Match
 
 DIFF_LINES = 40
@@ -49,6 +53,7 @@ class ExplainedStep:
         applied: whether it applied; None when the rules ended before.
         pretended: whether it only pretends.
         changes: what it would change, store and send, a line each; then how the body differs.
+        log: what it would log, but for debugging; such as whom an allowlist covers.
         decision: with which it ended the rules.
     """
 
@@ -58,6 +63,7 @@ class ExplainedStep:
     applied: bool | None
     pretended: bool
     changes: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
     decision: Decision | None = None
 
 
@@ -86,10 +92,11 @@ def explain(rules: Ruleset, message: Message) -> Explanation:
     """
     trace = _Trace(message)
     cursor = Cursor(rules, message, trace)
-    for stage in Stage:
-        decision = cursor.advance(stage)
-        if decision is not None:
-            return Explanation(tuple(trace.steps(rules)), decision, stage, message.addresses)
+    with trace.listening():
+        for stage in Stage:
+            decision = cursor.advance(stage)
+            if decision is not None:
+                return Explanation(tuple(trace.steps(rules)), decision, stage, message.addresses)
     raise AssertionError("the rules do not end")
 
 
@@ -147,14 +154,38 @@ def _split(content: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
     return fields, b""
 
 
+class _Heard(logging.Handler):
+    """Collects what rules and actions log, by their names."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: defaultdict[str, list[str]] = defaultdict(list)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        step = getattr(record, "fields", {}).get("step", "")
+        self.lines[step].append(record.getMessage().partition(f"{step}: ")[2])
+
+
 @dataclass(slots=True)
 class _Trace:
-    """Collects what the cursor tells (`engine.Tracer`)."""
+    """Collects what the cursor tells (`engine.Tracer`), and what is logged meanwhile."""
 
     message: Message
+    heard: _Heard = field(default_factory=_Heard)
+    logged: dict[str, tuple[str, ...]] = field(default_factory=dict)
     matches: dict[BoundCondition, Match] = field(default_factory=dict)
     changes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     decisions: dict[str, Decision | None] = field(default_factory=dict)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Collect what is logged."""
+        rules = logging.getLogger(RULES_LOGGER)
+        rules.addHandler(self.heard)
+        try:
+            yield
+        finally:
+            rules.removeHandler(self.heard)
 
     def judged(self, step: Step, condition: BoundCondition, match: Match) -> None:  # noqa: ARG002 - as Tracer has it
         self.matches[condition] = match
@@ -165,6 +196,8 @@ class _Trace:
             *_body_difference(before, self.message),
         )
         self.decisions[action.step.name] = decision
+        # What a pretended action logs after this are the changes once more.
+        self.logged[action.step.name] = tuple(self.heard.lines[action.step.name])
 
     def steps(self, rules: Ruleset) -> Iterator[ExplainedStep]:
         for rule in rules.rules:
@@ -182,6 +215,7 @@ class _Trace:
                     True if name in self.changes else self._held(conditions) and None,
                     action.step.pretend,
                     self.changes.get(name, ()),
+                    self.logged.get(name, tuple(self.heard.lines[name])),
                     self.decisions.get(name),
                 )
 

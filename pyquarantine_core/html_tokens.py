@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 
+from pyquarantine_core.html_foreign import ForeignContent
+
 WHITE_SPACE = " \t\r\n\f"
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][^ \t\r\n\f/>]*)")
@@ -28,7 +30,7 @@ _RAW_END = {
     name: re.compile(rf"</{name}(?=[ \t\r\n\f/>])", re.IGNORECASE)
     for name in _RAW_TEXT - {"plaintext"}
 }
-_FOREIGN = frozenset({"svg", "math"})
+_CDATA, _CDATA_END = "<![CDATA[", "]]>"
 
 
 class Kind(Enum):
@@ -100,9 +102,15 @@ class Attribute:
 
 def tokens(html: str) -> Iterator[Token]:
     """The tokens of a document; together they are all of it."""
-    position, foreign = 0, 0
-    text_start = 0
+    position, text_start = 0, 0
+    foreign = ForeignContent()
     while (at := html.find("<", position)) >= 0:
+        if foreign.is_here and html.startswith(_CDATA, at):
+            end = html.find(_CDATA_END, at)
+            if end < 0:
+                break
+            position = end + len(_CDATA_END)
+            continue
         token = _token(html, at)
         if token is None:
             position = at + 1
@@ -110,10 +118,13 @@ def tokens(html: str) -> Iterator[Token]:
         if text_start < at:
             yield Token(html, Kind.TEXT, text_start, at)
         raw = None
-        if token.name in _FOREIGN:
-            foreign = max(0, foreign + (1 if token.kind is Kind.START else -1))
-        elif token.kind is Kind.START and token.name in _RAW_TEXT and not foreign:
-            token, raw = _with_raw_text(token)
+        if token.kind is Kind.START:
+            if token.name in _RAW_TEXT and not foreign.is_here:
+                token, raw = _with_raw_text(token)
+            else:
+                foreign.start(token)
+        elif token.kind is Kind.END:
+            foreign.end(token.name)
         yield token
         if raw is not None:
             yield raw

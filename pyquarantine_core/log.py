@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import logging.handlers
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -15,7 +18,10 @@ _ExceptionInfo = (
 )
 
 SYSLOG_SOCKET = Path("/dev/log")
-
+SYSLOG_TIMEOUT = 0.5
+"""Seconds that a line waits for a syslogd that does not read; then it is tried once more."""
+SYSLOG_PAUSE = 10.0
+"""Seconds without lines after one could not be written."""
 
 LONGEST_LINE = 4000
 """Characters of a message that are logged; rsyslog cuts lines at 8 kB."""
@@ -35,17 +41,55 @@ class SafeFormatter(logging.Formatter):
         return "\n".join(map(printable, super().formatException(ei).splitlines()))
 
 
-def set_up_logging(*, debug: bool = False, syslog: Path = SYSLOG_SOCKET) -> None:
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line; `fields` of a record are among its keys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "pid": record.process,
+            "message": record.getMessage()[:LONGEST_LINE],
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+class _Syslog(logging.handlers.SysLogHandler):
+    """A handler that a syslogd which does not read cannot hold up: mail goes on, lines are lost."""
+
+    _silent_until = 0.0
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"pyquarantine[{record.process}]: {super().format(record)}"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if time.monotonic() >= self._silent_until:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        self._silent_until = time.monotonic() + SYSLOG_PAUSE
+        sys.stderr.write(f"syslog cannot be written to; lost: {self.format(record)}\n")
+
+    def _connect_unixsocket(self, address: str) -> None:
+        super()._connect_unixsocket(address)  # type: ignore[misc] # not in the stubs
+        self.socket.settimeout(SYSLOG_TIMEOUT)  # type: ignore[attr-defined] # likewise
+
+
+def set_up_logging(
+    *, debug: bool = False, as_json: bool = False, syslog: Path = SYSLOG_SOCKET
+) -> None:
     """Log for a daemon, to syslog if it is there. With `debug` all goes to standard error."""
     handler: logging.Handler
     if syslog.exists() and not debug and not sys.stderr.isatty():
-        handler = logging.handlers.SysLogHandler(
-            str(syslog), facility=logging.handlers.SysLogHandler.LOG_MAIL
-        )
-        handler.setFormatter(SafeFormatter("pyquarantine[%(process)d]: %(levelname)s: %(message)s"))
+        handler = _Syslog(str(syslog), facility=logging.handlers.SysLogHandler.LOG_MAIL)
+        text = SafeFormatter("%(levelname)s: %(message)s")
     else:
         handler = logging.StreamHandler()
-        handler.setFormatter(SafeFormatter("%(asctime)s [%(process)d] %(levelname)s: %(message)s"))
+        text = SafeFormatter("%(asctime)s [%(process)d] %(levelname)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if as_json else text)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else logging.INFO)

@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from pyquarantine_core.schema import WRITE_ONLY, Json, merged_schema
+from pyquarantine_core.config_schema import merged_schema
+from pyquarantine_core.schema import WRITE_ONLY, Json
 
 if TYPE_CHECKING:
     from pyquarantine_core.registry import Registry

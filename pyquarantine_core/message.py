@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LINE_BREAK = re.compile(rb"\r?\n")
+_WORD = r"[^\s<>@\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+_ADDRESS = re.compile(f"{_WORD}@{_WORD}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class Message:
         self.visible = Stage.BODY
         self.pretending = False
         self.effects: list[Effect] = []
+        self._effect_logs: dict[int, logging.Logger | logging.LoggerAdapter[logging.Logger]] = {}
         self.received_recipients: list[Recipient] = []
         self.received_headers: list[Header] = []
         self.received_body = Body()
@@ -149,6 +152,12 @@ class Message:
         """Those taken out of the envelope so far."""
         kept = set(map(id, self._current_recipients))
         return tuple(one for one in self.received_recipients if id(one) not in kept)
+
+    @property
+    def added_recipients(self) -> tuple[Recipient, ...]:
+        """Those put into the envelope so far."""
+        received = set(map(id, self.received_recipients))
+        return tuple(one for one in self._current_recipients if id(one) not in received)
 
     @property
     def headers(self) -> tuple[Header, ...]:
@@ -209,6 +218,20 @@ class Message:
             one for one in self._current_recipients if folded(one.address) not in gone
         )
 
+    def add_recipient(self, address: str) -> None:
+        """Put a recipient into the envelope; one that is there already, in any case, stays.
+
+        Args:
+            address: bare, such as `user@example.org`.
+
+        Raises:
+            PluginError: no MTA would take it.
+        """
+        if not _ADDRESS.fullmatch(address):
+            raise PluginError(f"{address!a} is not an address that mail can be sent to")
+        if not any(same_address(one.address, address) for one in self._current_recipients):
+            self._recipients = (*self._current_recipients, Recipient(address, (f"<{address}>",)))
+
     def stage(self, effect: Effect) -> bool:
         """Prepare an effect and keep it to be committed before the answer.
 
@@ -216,6 +239,7 @@ class Message:
             Whether it was prepared; False when the action is only pretended.
         """
         self.effects.append(effect)
+        self._effect_logs[id(effect)] = self.log
         if self.pretending:
             return False
         effect.prepare()
@@ -266,7 +290,8 @@ class Message:
             try:
                 effect.undo()
             except Exception:
-                self.log.exception("could not undo: %s", effect.describe())
+                log = self._effect_logs.get(id(effect), self.log)
+                log.exception("could not undo: %s", effect.describe())
         del self.effects[first:]
 
     def close(self) -> None:

@@ -7,10 +7,8 @@ the effects are committed, then the answer.
 from __future__ import annotations
 
 import logging
-import textwrap
 import time
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVarTuple
 
@@ -18,11 +16,14 @@ import milter
 
 from pyquarantine_core.address import Recipient, bare_address
 from pyquarantine_core.difference import header_difference
-from pyquarantine_core.engine import Cursor, RuleError, Ruleset, is_bug
-from pyquarantine_core.errors import PyquarantineError
+from pyquarantine_core.engine import Cursor, RuleError
+from pyquarantine_core.errors import PyquarantineError, is_bug
 from pyquarantine_core.message import Client, Message
+from pyquarantine_core.message_log import log_done
 from pyquarantine_core.needs import BodyNeed, Needs, needs_of
-from pyquarantine_core.types import Decision, MessageDone, Part, Stage, Verdict
+from pyquarantine_core.reply import reply_lines
+from pyquarantine_core.ruleset import Ruleset
+from pyquarantine_core.types import Decision, EffectPhase, MessageDone, Part, Stage, Verdict
 from pyquarantine_core.underway import MessagesUnderWay
 
 logger = logging.getLogger(__name__)
@@ -35,10 +36,8 @@ ANSWERS = {
     Verdict.DISCARD: milter.DISCARD,
     Verdict.TEMPFAIL: milter.TEMPFAIL,
 }
-SHOWN_RECIPIENTS = 10
-"""Recipients that the log line of a message names."""
-REPLY_LINE = 400
-"""Characters of a reply line; libmilter refuses over 980 bytes, RFC 5321 512."""
+AFTER_ALL_HEADERS = 2**31 - 1
+"""As an index of `smfi_insheader`: one past the last header appends, to Postfix and sendmail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Filter:
         return (
             (milter.ADDHDRS | milter.CHGHDRS if Part.HEADERS in changes else 0)
             | (milter.CHGBODY if Part.BODY in changes else 0)
-            | (milter.DELRCPT if Part.RECIPIENTS in changes else 0)
+            | (milter.ADDRCPT | milter.DELRCPT if Part.RECIPIENTS in changes else 0)
         )
 
     @property
@@ -104,6 +103,15 @@ class Connection:
         self._message: Message | None = None
         self._cursor = Cursor(filter_.rules, Message())
         self._seconds = 0.0
+        self._entered: float | None = None
+        filter_.activity.opened(self)
+
+    def at_work(self) -> tuple[float, str] | None:
+        """Since when a callback runs, and what it looked at last (`underway.Busy`)."""
+        since, message = self._entered, self._message
+        if since is None:
+            return None
+        return since, f"{message.queue_id if message else '-'}: {self._cursor.where()}"
 
     # -- libmilter's callbacks ---------------------------------------------------------------
 
@@ -153,17 +161,23 @@ class Connection:
         self._filter.activity.end(self)
         return milter.CONTINUE
 
+    def close(self) -> None:
+        """The connection is over."""
+        self.abort()
+        self._filter.activity.closed(self)
+
     # -- what they do ------------------------------------------------------------------------
 
     def _connect(self, name: str, address: tuple[str, int] | str | None) -> int:
         self._client = Client.from_text(name, address[0] if isinstance(address, tuple) else None)
         if Stage.CONNECT not in self._filter.needs.answers:
             return milter.CONTINUE
-        cursor = Cursor(self._filter.rules, Message(self._client))
-        decision = cursor.advance(Stage.CONNECT)
+        self._cursor = Cursor(self._filter.rules, Message(self._client))
+        decision = self._cursor.advance(Stage.CONNECT)
         if decision is None:
             return milter.CONTINUE
-        logger.debug("%s: nothing to do for this client", self._client.address)
+        self._message = self._cursor.message
+        self._done(decision.verdict, Stage.CONNECT)
         return ANSWERS[decision.verdict]
 
     def _mail(self, argument: bytes, parameters: tuple[bytes, ...]) -> int:
@@ -214,11 +228,8 @@ class Connection:
         if decision.verdict is Verdict.ACCEPT:
             self._send_changes(message)
         if decision.verdict is Verdict.REJECT:
-            self._context.setreply("554", "5.7.0", *_reply_lines(decision.text))
-        for effect in sorted(message.effects, key=lambda one: one.phase):
-            effect.commit()
-        message.effects.clear()
-        self._done(decision.verdict, stage)
+            self._context.setreply("554", "5.7.0", *reply_lines(decision.text))
+        self._done(decision.verdict, stage, self._cursor.commit())
         return ANSWERS[decision.verdict]
 
     def _send_changes(self, message: Message) -> None:
@@ -227,12 +238,15 @@ class Connection:
             value = "" if change.raw is None else self._outgoing(change.raw)
             self._context.chgheader(change.name, change.index, value)
         for header in difference.additions:
-            self._context.addheader(header.name, self._outgoing(header.raw))
+            # smfi_addheader will not do: sendmail puts that before other headers of its name.
+            self._context.addheader(header.name, self._outgoing(header.raw), AFTER_ALL_HEADERS)
         if message.current_body is not message.received_body:
             for chunk in message.current_body.chunks():
                 self._context.replacebody(chunk)
         for recipient in message.removed_recipients:
             self._delete_recipient(recipient)
+        for recipient in message.added_recipients:
+            self._context.addrcpt(f"<{recipient.address}>")
 
     def _delete_recipient(self, recipient: Recipient) -> None:
         for form in recipient.forms:
@@ -244,34 +258,29 @@ class Connection:
                 ) from None
 
     def _outgoing(self, raw: bytes) -> str:
-        """A header value as `smfi_addheader` wants it: never empty, which would delete it."""
+        """A header value as `smfi_insheader` wants it: never empty, which would delete it."""
         value = raw.decode()
         if not self._steps & milter.P_HDR_LEADSPC:
             value = value.removeprefix(" ")
         return value or " "
 
-    def _done(self, verdict: Verdict, stage: Stage) -> None:
+    def _done(self, verdict: Verdict, stage: Stage, committed: Sequence[EffectPhase] = ()) -> None:
         message = self._now
         done = MessageDone(
             queue_id=message.queue_id,
+            client=str(message.client.address or message.client.name or "local"),
             sender=message.sender,
             recipients=tuple(one.address for one in message.received_recipients),
             verdict=verdict,
             stage=stage,
+            rules=tuple(self._cursor.matched),
             actions=tuple(self._cursor.ran),
+            stored=committed.count(EffectPhase.STORAGE),
+            notified=committed.count(EffectPhase.NOTIFICATION),
             seconds=self._seconds,
+            failures=tuple(self._cursor.failures),
         )
-        logger.log(
-            logging.INFO if stage >= Stage.HEADERS else logging.DEBUG,
-            "%s: verdict=%s actions=%s client=%s from=<%s> nrcpt=%d to=%s",
-            done.queue_id or "-",
-            verdict.value,
-            ",".join(done.actions) or "none",
-            message.client.address or message.client.name or "local",
-            done.sender,
-            len(done.recipients),
-            ",".join(f"<{address}>" for address in done.recipients[:SHOWN_RECIPIENTS]),
-        )
+        log_done(done)
         self._leave()
         self._filter.message_done(done)
 
@@ -286,14 +295,15 @@ class Connection:
     def _guard(
         self, no_reply: int, callback: Callable[[*Arguments], int], *arguments: *Arguments
     ) -> int:
-        started = time.perf_counter()
+        started = self._entered = time.monotonic()
         answer = milter.CONTINUE
         if self._failure is None:
             try:
                 answer = callback(*arguments)
             except BaseException as error:  # nothing may reach libmilter
                 self._fail(error)
-        self._seconds += time.perf_counter() - started
+        self._seconds += time.monotonic() - started
+        self._entered = None
         if self._steps & no_reply:
             return milter.NOREPLY
         return answer if self._failure is None else self._give_up()
@@ -343,7 +353,7 @@ def prepare(filter_: Filter, private_address: str) -> None:
     def close(context: milter.Context) -> int:
         known = context.getpriv()
         if isinstance(known, Connection):
-            known.abort()
+            known.close()
             context.setpriv(None)
         return milter.CONTINUE
 
@@ -377,21 +387,9 @@ def make_filter(
 
 
 def serve() -> None:
-    """Run libmilter until `stop` is called; it starts threads of its own."""
+    """Run libmilter, which starts threads of its own, for as long as the process lives."""
     milter.main()
-
-
-def stop() -> None:
-    """Make `serve` return, within libmilter's five seconds."""
-    milter.stop()
 
 
 def _text(argument: bytes) -> str:
     return argument.decode("utf-8", "surrogateescape")
-
-
-def _reply_lines(text: str) -> list[str]:
-    """A reply text as libmilter takes it: ASCII (RFC 5321, 4.2), short lines, `%` doubled."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    clean = "".join(c if c.isprintable() else " " for c in plain).strip() or "Message rejected"
-    return [line.replace("%", "%%") for line in textwrap.wrap(clean, REPLY_LINE)[:32]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from pyquarantine_core.engine import BoundAction, Conditions, Rule, Ruleset
+from pyquarantine_core.ruleset import BoundAction, Conditions, Rule, Ruleset
 from pyquarantine_core.types import Part, Stage
 
 

@@ -1,166 +1,122 @@
-"""Notifications on their way: a durable spool that the workers fill and one sender empties.
+"""Notifications on their way into the outbox: the half that the workers see.
 
-An item is one file, published with link(2) after fsync, like an entry of the file storage. The
-milter never waits for a delivery, and a sender that dies leaves all items where they are.
+The milter never waits for a delivery. What the outbox looks like on disk is told in `spool`, how
+it is emptied in `sender`, what an admin can do with it in `undelivered`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
+import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from pyquarantine_core.errors import OutboxError
+from pyquarantine_core.outbox_settings import OutboxSettings
+from pyquarantine_core.spool import Spool
 from pyquarantine_core.types import Component, Delivery, Effect, EffectPhase
 
 if TYPE_CHECKING:
     from pyquarantine_core.message import Message
     from pyquarantine_core.types import Notification
 
-_LOCK = ".lock"
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A notification in the spool.
-
-    Attributes:
-        id: names it; sorts by time.
-        queue_id: of the message that it is about.
-        delivery: what is to be delivered.
-    """
-
-    id: str
-    queue_id: str
-    delivery: Delivery
+COUNT_AGAIN = 1.0
+"""Seconds after which a worker counts again what waits."""
+SHARE_OF_TIME = 50
+"""A count that takes long is good for so many times as long, so that it costs 2 % at most."""
 
 
 class Outbox(Component):
-    """The spool: a directory, and a pipe through which workers wake the sender."""
+    """Takes notifications as long as there is room for them.
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._woken, self._wake = -1, -1
+    Attributes:
+        settings: of the config.
+        spool: where they wait.
+    """
 
-    @property
-    def woken(self) -> int:
-        """Descriptor that becomes readable when there may be something new."""
-        return self._woken
+    def __init__(
+        self, settings: OutboxSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.settings = settings
+        self.spool = Spool(settings.directory)
+        self._room = _Room(self.spool, settings, clock)
 
     def set_up(self) -> None:
-        """Make the directory when it is missing, and the pipe before workers are forked.
+        """Make the directory when it is missing.
 
         Raises:
             OutboxError: it cannot be used.
         """
+        directory = self.settings.directory
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._sync()
+            self.spool.make()
         except OSError as error:
-            raise OutboxError(f"outbox {self.directory}: {error.strerror}") from error
-        if not os.access(self.directory, os.W_OK | os.X_OK):
-            raise OutboxError(f"outbox {self.directory} is not writable")
-        self._woken, self._wake = os.pipe()
-        os.set_blocking(self._woken, False)
-        os.set_blocking(self._wake, False)
+            raise OutboxError(f"outbox {directory}: {error.strerror}") from error
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise OutboxError(f"outbox {directory} is not writable")
 
-    def write(self, queue_id: str, delivery: Delivery) -> str:
-        """Write an item, durable but not yet visible; returns its ID.
+    def stage(self, queue_id: str, delivery: Delivery) -> str | None:
+        """Write a notification, durable but not yet visible.
+
+        Returns:
+            Its ID; None when the outbox is full: then it is dropped, counted and logged.
 
         Raises:
             OSError: it cannot be written; nothing is left.
         """
-        item_id = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}_{token_hex(4)}"
-        head = {
-            "notification": delivery.notification,
-            "recipient": delivery.recipient,
-            "queue_id": queue_id,
-        }
-        path = self._hidden(item_id)
-        try:
-            with os.fdopen(os.open(path, _NEW, 0o600), "wb") as file:
-                file.write(json.dumps(head).encode() + b"\n" + delivery.content)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
-        return item_id
+        if self._room.take(len(delivery.content)):
+            return self.spool.stage(queue_id, delivery)
+        logger.error(
+            "%s: the outbox is full: <%s> is not notified (%s); dropped so far: %d",
+            queue_id or "-",
+            delivery.recipient,
+            delivery.notification,
+            self.spool.count_dropped(),
+        )
+        return None
 
-    def publish(self, item_id: str) -> None:
-        """Make a written item visible, durably, and wake the sender."""
-        os.link(self._hidden(item_id), self.directory / item_id)
-        self._sync()
-        self._hidden(item_id).unlink(missing_ok=True)
-        self.wake()
 
-    def remove(self, item_id: str) -> None:
-        """Take an item out, durably, visible or not."""
-        (self.directory / item_id).unlink(missing_ok=True)
-        self._hidden(item_id).unlink(missing_ok=True)
-        with suppress(FileNotFoundError):
-            self._sync()
+class _Room:
+    """How much may still be put into the outbox, as far as this process knows.
 
-    def ids(self) -> list[str]:
-        """The IDs of all visible items, oldest first."""
-        return sorted(one.name for one in self.directory.iterdir() if one.name[0] != ".")
+    It counts what is there at most once a second, and adds what itself puts there in between:
+    the bounds are exceeded by no more than the other workers put there in that time.
+    """
 
-    def read(self, item_id: str) -> Item:
-        """An item.
+    def __init__(self, spool: Spool, settings: OutboxSettings, clock: Callable[[], float]) -> None:
+        self._spool = spool
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._count_at = 0.0
+        self._items = 0
+        self._bytes = 0
 
-        Raises:
-            OutboxError: it is not one that `write` wrote.
-        """
-        try:
-            head, _, content = (self.directory / item_id).read_bytes().partition(b"\n")
-            known = json.loads(head)
-            delivery = Delivery(str(known["notification"]), str(known["recipient"]), content)
-            return Item(item_id, str(known["queue_id"]), delivery)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise OutboxError(f"outbox item {item_id} cannot be read: {error}") from error
+    def take(self, size: int) -> bool:
+        """Reserve room for a notification of so many bytes; False: there is not enough."""
+        with self._lock:
+            if self._clock() >= self._count_at:
+                self._count()
+            if self._items >= self._settings.max_items:
+                return False
+            if self._bytes + size > self._settings.max_bytes:
+                return False
+            self._items += 1
+            self._bytes += size
+            return True
 
-    def wake(self) -> None:
-        """Tell the sender that there may be something new."""
-        if self._wake >= 0:
-            with suppress(BlockingIOError):  # full: it will look anyway
-                os.write(self._wake, b".")
-
-    def drain(self) -> None:
-        """Forget past wake-ups."""
-        with suppress(BlockingIOError):
-            os.read(self._woken, 65536)
-
-    @contextmanager
-    def claimed(self) -> Iterator[bool]:
-        """Sole use of the spool by one sender, or False when another has it."""
-        descriptor = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(descriptor)
-
-    def _hidden(self, item_id: str) -> Path:
-        return self.directory / f".{item_id}"
-
-    def _sync(self) -> None:
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    def _count(self) -> None:
+        begun = self._clock()
+        waiting = self._spool.waiting()
+        self._items = len(waiting)
+        self._bytes = sum(one.size for one in waiting)
+        ended = self._clock()
+        self._count_at = ended + max(COUNT_AGAIN, SHARE_OF_TIME * (ended - begun))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +149,18 @@ class NotifyEffect(Effect):
 
     def prepare(self) -> None:
         content = self._notifier.notification.prepare(self._message, self._recipient)
+        if not isinstance(content, bytes):
+            raise TypeError(
+                f"prepare() of the notification {self._notifier.name!r} returned "
+                f"{type(content).__name__}, not bytes"
+            )
         delivery = Delivery(self._notifier.name, self._recipient, content)
-        self._item = self._notifier.outbox.write(self._message.queue_id, delivery)
+        self._item = self._notifier.outbox.stage(self._message.queue_id, delivery)
 
     def commit(self) -> None:
-        assert self._item is not None
-        self._notifier.outbox.publish(self._item)
+        if self._item is not None:
+            self._notifier.outbox.spool.publish(self._item)
 
     def undo(self) -> None:
         if self._item is not None:
-            self._notifier.outbox.remove(self._item)
+            self._notifier.outbox.spool.discard(self._item)

@@ -1,9 +1,10 @@
-"""Text that strangers chose, made fit for logs and terminals."""
+"""Made fit for logs and terminals: text that strangers chose, and spans of time."""
 
 from __future__ import annotations
 
 import re
 
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: line breaks and terminal escapes
     "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # invisible and bidi controls
@@ -15,3 +16,11 @@ _UNFIT = re.compile(
 def printable(text: str) -> str:
     r"""The text with control, bidi and invisible characters shown as `\x1b` or `\u202e`."""
     return _UNFIT.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def duration(seconds: float) -> str:
+    """So many seconds in the largest unit of which they are two or more: `30 s`, `2 h`."""
+    for unit, length in _UNITS:
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pyquarantine_core.address import any_like, same_address
 from pyquarantine_core.errors import (
     EntryNotFoundError,
+    InDoubtError,
     PyquarantineError,
     ReleaseError,
     StorageError,
@@ -23,7 +25,7 @@ from pyquarantine_core.types import Delivery, HoldsMail
 
 if TYPE_CHECKING:
     from pyquarantine_core.config import Config
-    from pyquarantine_core.types import Entry, Holding
+    from pyquarantine_core.types import Claim, Entry, Holding
 
 
 SMTP_PORT = 25
@@ -123,35 +125,54 @@ class Quarantine:
         return self.holding.storage.storage.metadata(entry_id)
 
     def release(
-        self, entry_id: str, recipients: Sequence[str] | None, *, sender: str | None = None
+        self,
+        entry_id: str,
+        recipients: Sequence[str] | None,
+        *,
+        sender: str | None = None,
+        again: bool = False,
     ) -> Released:
         """Send the stored bytes to recipients of the entry, and take those off it.
+
+        Before the server may take the message, its recipients are recorded as in doubt: when this
+        process is killed, or the server's answer is lost, the next release knows.
 
         Args:
             entry_id: which entry.
             recipients: to whom; None for all of the entry.
             sender: envelope sender; None for the original one.
+            again: send it also to those of whom it is in doubt whether they have it.
 
         Raises:
             EntryNotFoundError: there is no such entry.
-            ReleaseError: nobody got it; the entry is as it was.
+            ReleaseError: nobody got it, and the entry is as it was; or some may have it already,
+                and it was not sent.
+            InDoubtError: the answer was lost; the entry says who is in doubt.
         """
         with self.holding.storage.storage.claim(entry_id) as claim:
             entry = self._own(claim.entry)
             wanted = _on_entry(entry, recipients)
-            refused = self._submit(entry, sender, wanted, claim.read())
-            sent = tuple(one for one in wanted if one not in refused)
-            if entry.recipients is None:
-                return Released(sent, refused, kept=True)
-            left = tuple(one for one in entry.recipients if one not in sent)
+            if not again:
+                _refuse_doubtful(entry, wanted)
             try:
-                claim.keep_only(left)
+                refused = self._submit(
+                    entry, sender, wanted, claim.read(), lambda accepted: _doubt(claim, accepted)
+                )
+            except InDoubtError:
+                raise
+            except ReleaseError:
+                with suppress(StorageError):  # then they stay in doubt, which loses nothing
+                    _settle(claim, entry, ())
+                raise
+            sent = tuple(one for one in wanted if one not in refused)
+            try:
+                kept = _settle(claim, entry, sent)
             except (StorageError, OSError) as error:
                 raise ReleaseError(
                     f"{entry.id} was sent to {', '.join(sent)}, but still names them: {error}; "
                     "do not release it to them again"
                 ) from error
-            return Released(sent, refused, kept=bool(left))
+            return Released(sent, refused, kept)
 
     def copy(
         self, entry_id: str, recipients: Sequence[str], *, sender: str | None = None
@@ -187,6 +208,7 @@ class Quarantine:
                 notifier.notification.deliver(Delivery(notifier.name, recipient, content))
             except (PyquarantineError, OSError) as error:
                 failed[recipient] = str(error)
+        notifier.notification.finish()
         message.close()
         return Notified(tuple(one for one in wanted if one not in failed), failed)
 
@@ -202,9 +224,7 @@ class Quarantine:
                     f"the recipients of {entry.id} are not known; delete it for all (-a) or not"
                 )
             gone = _on_entry(entry, recipients)
-            left = tuple(one for one in entry.recipients if one not in gone)
-            claim.keep_only(left)
-            return bool(left)
+            return _settle(claim, entry, gone)
 
     def purge(self, older_than: float) -> Iterator[Entry]:
         """Delete what was stored more than so many days ago; yields each entry that is gone.
@@ -224,7 +244,12 @@ class Quarantine:
         return entry
 
     def _submit(
-        self, entry: Entry, sender: str | None, recipients: Sequence[str], content: bytes
+        self,
+        entry: Entry,
+        sender: str | None,
+        recipients: Sequence[str],
+        content: bytes,
+        before_data: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> Mapping[str, str]:
         envelope_from = entry.sender if sender is None else sender
         if envelope_from is None:
@@ -232,7 +257,14 @@ class Quarantine:
         if not recipients:
             raise ReleaseError(f"{entry.id} has no recipient; name one (-t)")
         server = (self.holding.smtp_host, self.holding.smtp_port)
-        return submit(server, envelope_from, recipients, content, smtputf8=entry.smtputf8)
+        return submit(
+            server,
+            envelope_from,
+            recipients,
+            content,
+            smtputf8=entry.smtputf8,
+            before_data=before_data,
+        )
 
 
 def quarantines(config: Config) -> list[Quarantine]:
@@ -307,3 +339,41 @@ def _on_entry(entry: Entry, recipients: Sequence[str] | None) -> tuple[str, ...]
     return tuple(
         one for one in entry.recipients if any(same_address(one, other) for other in recipients)
     )
+
+
+def _refuse_doubtful(entry: Entry, recipients: Sequence[str]) -> None:
+    doubtful = [one for one in recipients if one in entry.in_doubt]
+    if doubtful:
+        raise ReleaseError(
+            f"{entry.id} may have been sent to {', '.join(doubtful)} already, a release was cut "
+            "off; look in the log of the mail server, then release it to them with --again, or "
+            "take them off it with delete -t"
+        )
+
+
+def _doubt(claim: Claim, recipients: Sequence[str]) -> None:
+    """Record that these may get the message from now on."""
+    entry = claim.entry
+    if entry.recipients is not None:
+        doubtful = {*entry.in_doubt, *recipients}
+        in_doubt = tuple(one for one in entry.recipients if one in doubtful)
+        claim.keep_only(entry.recipients, in_doubt=in_doubt)
+
+
+def _settle(claim: Claim, entry: Entry, gone: Sequence[str]) -> bool:
+    """Take recipients off an entry, the others as they were; whether the entry is still there.
+
+    One whose recipients are not known stays as it is.
+
+    Args:
+        claim: on the entry.
+        entry: as it was when it was claimed.
+        gone: who has the message now, or shall not get it.
+    """
+    if entry.recipients is None:
+        return True
+    left = tuple(one for one in entry.recipients if one not in gone)
+    in_doubt = tuple(one for one in left if one in entry.in_doubt)
+    if claim.entry.recipients != left or claim.entry.in_doubt != in_doubt:
+        claim.keep_only(left, in_doubt=in_doubt)
+    return bool(left)

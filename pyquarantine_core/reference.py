@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from pyquarantine_core.config_keys import STORAGE_KEYS
+from pyquarantine_core.config_schema import merged_schema
 from pyquarantine_core.registry import Registry
-from pyquarantine_core.schema import STORAGE_KEYS, Json, merged_schema
+from pyquarantine_core.schema import Json
 from pyquarantine_core.schema_words import Option, SchemaWords
 from pyquarantine_core.types import (
     ActionType,
@@ -13,6 +15,7 @@ from pyquarantine_core.types import (
     Kind,
     ListType,
     NotificationType,
+    ServiceType,
     StorageType,
     TypeDeclaration,
 )
@@ -59,6 +62,8 @@ class _Reference:
         yield from self._types(Kind.NOTIFICATION, NotificationType)
         yield "## Lists"
         yield from self._types(Kind.LIST, ListType)
+        yield "## Services"
+        yield from self._services()
 
     def _conditions(self) -> str:
         rows = []
@@ -81,6 +86,20 @@ class _Reference:
             )
         )
         return _table(("key", "type", "package", "meaning"), rows)
+
+    def _services(self) -> Iterator[str]:
+        found = self._registry.all(Kind.SERVICE, ServiceType)
+        if not found:
+            yield "No plugin provides a service."
+        for one in found:
+            schema = self._definitions[f"service.{one.name}"]
+            package = self._registry.provider(Kind.SERVICE, one.name).package
+            yield f"### Service `{one.name}`"
+            yield f"{one.summary}. From the package {package}."
+            meaning = schema.get("description", "")
+            yield f"`{one.name}` at the top of the config, {self._words.type(schema)}: {meaning}"
+            if "properties" in schema:
+                yield self._options(schema)
 
     def _types(
         self, kind: Kind, declared_as: type[TypeDeclaration], common: Iterable[str] = ()

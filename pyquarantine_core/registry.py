@@ -7,33 +7,42 @@ import inspect
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import redirect_stdout
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from enum import Enum
+from types import ModuleType
 from typing import TypeVar
 
 import pluggy
-from importlib_metadata import EntryPoint, entry_points
+from importlib_metadata import EntryPoint
 
-from pyquarantine_core import hookspecs
-from pyquarantine_core.errors import PluginError
+from pyquarantine_core import discovery, hookspecs
+from pyquarantine_core.config_keys import global_keys
+from pyquarantine_core.discovery import Candidate, normalised
+from pyquarantine_core.errors import DeprecatedApiWarning, PluginError
 from pyquarantine_core.schema import check_fragment
 from pyquarantine_core.types import (
     ActionType,
     CommandType,
     ConditionType,
+    DefaultFile,
     Kind,
     ListType,
     MessageDone,
     NotificationType,
+    Part,
+    ServiceType,
+    Stage,
     StorageType,
     TypeDeclaration,
 )
 
 logger = logging.getLogger(__name__)
 
-Declaration = TypeDeclaration | CommandType
+Declaration = TypeDeclaration | CommandType | DefaultFile
 D = TypeVar("D", bound=Declaration)
 
 
@@ -43,10 +52,22 @@ DECLARED_AS: Mapping[Kind, type[Declaration]] = {
     Kind.STORAGE: StorageType,
     Kind.NOTIFICATION: NotificationType,
     Kind.LIST: ListType,
+    Kind.SERVICE: ServiceType,
     Kind.COMMAND: CommandType,
+    Kind.FILE: DefaultFile,
 }
+WORDS_OF_THE_CORE: Mapping[str, type] = {
+    "summary": str,
+    "decided_at": Stage,
+    "needs": Stage,
+    "changes": Part,
+}
+"""Of which type these attributes of a declaration are, where it has them."""
 RESERVED_CONDITIONS = frozenset({"metavar"})
 """Keys of `conditions` that the core itself reads."""
+
+# Never a file of the core's, all of which are at the top, nor one outside the config directory.
+_FILE_NAME = re.compile(r"(?:[\w+@-][\w.+@-]*/)+[\w+@-][\w.+@-]*", re.ASCII)
 
 
 class Status(Enum):
@@ -69,6 +90,8 @@ class Plugin:
         cause: why not, in one line.
         provides: its declarations by kind.
         observes: whether it hears of every message done.
+        warnings: what it uses that a later core will not have, one line each.
+        module: the top of the modules it consists of.
     """
 
     name: str
@@ -78,6 +101,8 @@ class Plugin:
     cause: str = ""
     provides: Mapping[Kind, tuple[Declaration, ...]] = field(default_factory=dict)
     observes: bool = False
+    warnings: tuple[str, ...] = ()
+    module: str = ""
 
     @property
     def label(self) -> str:
@@ -132,6 +157,11 @@ class Registry:
                         (plugin, declaration)
                     )
 
+    @property
+    def failed(self) -> list[Plugin]:
+        """The plugins that could not be loaded."""
+        return [plugin for plugin in self.plugins if plugin.status is Status.FAILED]
+
     def names(self, kind: Kind) -> list[str]:
         """All names of a kind, sorted; a name claimed twice is among them."""
         return sorted(name for known, name in self._providers if known is kind)
@@ -147,12 +177,20 @@ class Registry:
         if len(providers) == 1:
             return providers[0][1]
         if providers:
-            claims = " and ".join(sorted(plugin.label for plugin, _ in providers))
-            raise PluginError(
-                f"the {kind.singular} {name!r} is provided by {claims}; "
-                "deny one of them in 'plugins'"
-            )
+            raise PluginError(self._conflict(kind, name))
         raise PluginError(self._absence(kind, name))
+
+    def culprit(self, error: BaseException) -> str:
+        """The plugin in whose code an error came up, by its label; empty when it was in none."""
+        modules = {plugin.module: plugin.label for plugin in self.plugins if plugin.module}
+        modules.pop(
+            __name__.partition(".")[0], None
+        )  # a plugin for tests; the core is in no plugin
+        found = ""
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+            found = modules.get(module, found)
+        return found
 
     def provider(self, kind: Kind, name: str) -> Plugin:
         """The plugin of a declaration that `find` found."""
@@ -166,6 +204,41 @@ class Registry:
             for providers in found
             if len(providers) == 1 and isinstance(providers[0][1], declared_as)
         ]
+
+    def named(self, name: str) -> list[Plugin]:
+        """The plugin of this name, else those in the package of this name, else of a type.
+
+        Raises:
+            PluginError: there is none; the nearest name.
+        """
+        for names in (_own_name, _package_name, _provided_names):
+            found = [one for one in self.plugins if normalised(name) in map(normalised, names(one))]
+            if found:
+                return found
+        known = [name for one in self.plugins for name in (one.name, one.package)]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise PluginError(f"no installed plugin is named {name!r}{hint}")
+
+    def rivals(self, plugin: Plugin, kind: Kind, name: str) -> list[str]:
+        """The other plugins that claim a name of this one, as messages name them."""
+        return sorted(one.label for one, _ in self._providers[kind, name] if one is not plugin)
+
+    def conflicts(self) -> list[str]:
+        """What to mend where several plugins claim one name, a line for each name."""
+        return [
+            self._conflict(kind, name)
+            for (kind, name), providers in self._providers.items()
+            if len(providers) > 1
+        ]
+
+    def idle(self) -> str:
+        """The plugins that are out and why, as the end of an error that they may explain."""
+        idle = [f"{plugin.label} failed: {plugin.cause}" for plugin in self.failed]
+        denied = [plugin.package for plugin in self.plugins if plugin.status is Status.DENIED]
+        if denied:
+            idle.append(f"not let in by 'plugins': {', '.join(denied)}")
+        return f" ({'; '.join(idle)})" if idle else ""
 
     def message_done(self, done: MessageDone) -> None:
         """Tell every observer; what one of them raises is logged."""
@@ -181,74 +254,108 @@ class Registry:
                     implementation.plugin_name,
                 )
 
+    def _conflict(self, kind: Kind, name: str) -> str:
+        claims = " and ".join(sorted(plugin.label for plugin, _ in self._providers[kind, name]))
+        return (
+            f"the {kind.singular} {name!r} is provided by {claims}; deny one of them in 'plugins'"
+        )
+
     def _absence(self, kind: Kind, name: str) -> str:
         text = f"no installed plugin provides the {kind.singular} {name!r}"
         near = difflib.get_close_matches(name, self.names(kind), n=1)
         if near:
             text += f"; did you mean {near[0]!r}?"
-        idle = [
-            f"{plugin.label} failed: {plugin.cause}"
-            for plugin in self.plugins
-            if plugin.status is Status.FAILED
-        ]
-        denied = [plugin.package for plugin in self.plugins if plugin.status is Status.DENIED]
-        if denied:
-            idle.append(f"not let in by 'plugins': {', '.join(denied)}")
-        return f"{text} ({'; '.join(idle)})" if idle else text
+        return text + self.idle()
 
 
-def normalised(name: str) -> str:
-    """A plugin or package name as package tools compare them: `Pyq_Tag` is `pyq-tag`."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _own_name(plugin: Plugin) -> tuple[str, ...]:
+    return (plugin.name,)
+
+
+def _package_name(plugin: Plugin) -> tuple[str, ...]:
+    return (plugin.package,)
+
+
+def _provided_names(plugin: Plugin) -> tuple[str, ...]:
+    return tuple(one.name for found in plugin.provides.values() for one in found)
 
 
 def load(policy: PluginPolicy | None = None) -> Registry:
     """Load every installed plugin that the policy lets in."""
-    return load_entry_points(entry_points(group=hookspecs.GROUP), policy or PluginPolicy())
+    return _load_all(discovery.installed(), policy or PluginPolicy(), (hookspecs,))
 
 
-def load_entry_points(found: Iterable[EntryPoint], policy: PluginPolicy) -> Registry:
-    """Load these plugins, in the order of their names."""
+def load_entry_points(
+    found: Iterable[EntryPoint],
+    policy: PluginPolicy,
+    specifications: Sequence[ModuleType | type] = (hookspecs,),
+) -> Registry:
+    """Load these plugins, in the order of their names.
+
+    Args:
+        found: where they are.
+        policy: which are let in.
+        specifications: modules or classes with the hooks that they may implement.
+    """
+    return _load_all(map(Candidate.of, found), policy, specifications)
+
+
+def _load_all(
+    found: Iterable[Candidate], policy: PluginPolicy, specifications: Sequence[ModuleType | type]
+) -> Registry:
     manager = pluggy.PluginManager(hookspecs.GROUP)
-    manager.add_hookspecs(hookspecs)
-    ordered = sorted(found, key=lambda point: (point.name, _package(point)[0]))
-    return Registry([_load(manager, point, policy) for point in ordered], manager)
+    for module in specifications:
+        manager.add_hookspecs(module)
+    ordered = sorted(found, key=lambda one: (one.name, one.package))
+    return Registry([_load(manager, one, policy) for one in ordered], manager)
 
 
-def _package(point: EntryPoint) -> tuple[str, str]:
-    if point.dist is None:
-        return point.module, "?"
-    return point.dist.name, point.dist.version
-
-
-def _load(manager: pluggy.PluginManager, point: EntryPoint, policy: PluginPolicy) -> Plugin:
-    package, version = _package(point)
-    objection = policy.objection(point.name, package)
-    if objection:
-        return Plugin(point.name, package, version, Status.DENIED, objection)
-    label = f"{package} {version} ({point.name})"
+def _load(manager: pluggy.PluginManager, found: Candidate, policy: PluginPolicy) -> Plugin:
+    name, package, version = found.name, found.package, found.version
+    if denied := policy.objection(name, package):
+        return Plugin(name, package, version, Status.DENIED, denied)
+    if found.point is None or found.objection:
+        return Plugin(name, package, version, Status.FAILED, found.objection)
+    label = f"{package} {version} ({name})"
     plugin: object = None
+    outdated: list[str] = []
     try:
-        with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in `--json`
-            plugin = point.load()
-        manager.register(plugin, name=label)
-        _refuse_unknown_hooks(manager, plugin)
-        provides = {kind: _declarations(manager, plugin, kind) for kind in Kind}
+        with redirect_stdout(sys.stderr), _deprecations(outdated):  # keeps `--json` clean
+            plugin = found.point.load()
+            manager.register(plugin, name=label)
+            _refuse_unknown_hooks(manager, plugin)
+            _refuse_unmarked_hooks(manager, plugin)
+            provides = {kind: _declarations(manager, plugin, kind) for kind in Kind}
         observers = manager.hook.pyquarantine_message_done.get_hookimpls()
     except (KeyboardInterrupt, MemoryError):
         raise
     except BaseException as error:  # whatever a stranger's module does, the rest goes on
         if plugin is not None and manager.get_name(plugin) == label:
             manager.unregister(plugin)
-        return Plugin(point.name, package, version, Status.FAILED, _one_line(error))
+        return Plugin(name, package, version, Status.FAILED, one_line(error))
     return Plugin(
-        point.name,
+        name,
         package,
         version,
         Status.ACTIVE,
         provides={kind: found for kind, found in provides.items() if found},
         observes=any(one.plugin is plugin for one in observers),
+        warnings=tuple(dict.fromkeys(outdated)),
+        module=found.point.module.partition(".")[0],
     )
+
+
+@contextmanager
+def _deprecations(texts: list[str]) -> Iterator[None]:
+    """Collect what is outdated about a plugin; any other warning is shown as ever."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DeprecatedApiWarning)
+        yield
+    for one in caught:
+        if issubclass(one.category, DeprecatedApiWarning):
+            texts.append(" ".join(str(one.message).split()))
+        else:
+            warnings.showwarning(one.message, one.category, one.filename, one.lineno)
 
 
 def _refuse_unknown_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
@@ -259,10 +366,19 @@ def _refuse_unknown_hooks(manager: pluggy.PluginManager, plugin: object) -> None
                 and not caller.has_spec()
                 and not implementation.optionalhook
             ):
-                known = [name for name in vars(hookspecs) if name.startswith(f"{hookspecs.GROUP}_")]
+                known = [name for name, one in vars(manager.hook).items() if one.has_spec()]
                 near = difflib.get_close_matches(caller.name, known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise PluginError(f"{caller.name} is not a hook of this core{hint}")
+
+
+def _refuse_unmarked_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
+    """A function of the plugin's own that is named as a hook was meant to be one."""
+    marked = {caller.name for caller in manager.get_hookcallers(plugin) or ()}
+    for name, value in vars(plugin).items() if inspect.ismodule(plugin) else ():
+        own = inspect.isfunction(value) and value.__module__ == vars(plugin)["__name__"]
+        if own and name in vars(manager.hook) and name not in marked:
+            raise PluginError(f"{name} is not marked with @hookimpl, so it would not be called")
 
 
 def _declarations(
@@ -291,18 +407,31 @@ def _call(hook: Callable[[], object]) -> list[object]:
 def _checked(kind: Kind, item: object) -> Declaration:
     expected = DECLARED_AS[kind]
     if not isinstance(item, expected):
-        raise PluginError(f"{kind.hook} yielded {item!r}, which is not a {expected.__name__}")
+        raise PluginError(f"{kind.hook} yielded {item!r}, which is no {expected.__name__}")
     name: object = item.name
-    if not isinstance(name, str) or not name or not callable(getattr(item, "build", None)):
+    if isinstance(item, DefaultFile):
+        if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
+            raise PluginError(f"{kind.hook} yielded {name!r}; a file is named DIRECTORY/NAME")
+    elif not isinstance(name, str) or not name or not callable(getattr(item, "build", None)):
         raise PluginError(f"{kind.hook} yielded a declaration without a name or a build function")
+    for attribute, wanted in WORDS_OF_THE_CORE.items():
+        value = getattr(item, attribute, None)
+        if hasattr(item, attribute) and not isinstance(value, wanted):
+            raise PluginError(
+                f"the {kind.singular} {name!r} has {attribute}={value!r}, "
+                f"which is no {wanted.__name__}"
+            )
     if kind is Kind.CONDITION and item.name in RESERVED_CONDITIONS:
         raise PluginError(f"the condition name {item.name!r} belongs to the core")
+    if kind is Kind.SERVICE and item.name in global_keys():
+        raise PluginError(f"the key {item.name!r} of the config belongs to the core")
     if isinstance(item, TypeDeclaration):
         check_fragment(kind.singular, item.name, item.schema)
     return item
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What went wrong in a plugin, with the type of what it raised unless that is ours."""
     text = " ".join(str(error).split())
     if isinstance(error, PluginError):
         return text

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pyquarantine_core.schema import STORAGE_KEYS, with_defaults
+from pyquarantine_core.config_keys import STORAGE_KEYS
+from pyquarantine_core.schema import with_defaults
 from pyquarantine_core.types import Kind, TypeDeclaration
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,10 @@ TYPES: Mapping[str, str] = {
     "object": "an object",
     "array": "a list",
 }
-FORMATS: Mapping[str, str] = {"regex": "a regular expression", "network": "a host or network"}
+FORMATS: Mapping[str, str] = {
+    "python-regex": "a regular expression",
+    "network": "a host or network",
+}
 CORE: Mapping[str, str] = {
     "rule": "a [rule](#rules)",
     "action": "an [action](#actions)",
@@ -82,8 +86,8 @@ class SchemaWords:
         if isinstance(items := schema.get("items"), dict):
             yield from self._options(items, f"{prefix.removesuffix('.')}[].", inside)
 
-    def _type(self, schema: Json, inside: tuple[str, ...]) -> str:
-        name = schema.get("$ref", "").removeprefix("#/$defs/")
+    def _type(self, schema: Json | bool, inside: tuple[str, ...]) -> str:
+        name = schema.get("$ref", "").removeprefix("#/$defs/") if isinstance(schema, dict) else ""
         if name in CORE:
             return CORE[name]
         if name in inside:
@@ -117,8 +121,12 @@ class SchemaWords:
             return FORMATS.get(schema["format"], f"a text ({schema['format']})")
         return TYPES.get(kind, "any value")
 
-    def _followed(self, schema: Json, inside: tuple[str, ...]) -> tuple[Json, tuple[str, ...]]:
+    def _followed(
+        self, schema: Json | bool, inside: tuple[str, ...]
+    ) -> tuple[Json, tuple[str, ...]]:
         """The schema with what it refers to merged in; nothing is entered twice."""
+        if isinstance(schema, bool):  # anything, or nothing (JSON Schema core, 4.3.2)
+            return ({} if schema else {"enum": []}), inside
         while "$ref" in schema:
             name = schema["$ref"].removeprefix("#/$defs/")
             own = {key: value for key, value in schema.items() if key != "$ref"}
@@ -126,6 +134,11 @@ class SchemaWords:
                 return own, inside
             schema, inside = {**self._definitions[name], **own}, (*inside, name)
         return schema, inside
+
+
+def plain(text: str) -> str:
+    """The words for a terminal: without the links to sections of the reference."""
+    return re.sub(r"\[([^]]*)\]\(#[^)]*\)", r"\1", text)
 
 
 def _as_list(types: str | list[str]) -> list[str]:

@@ -1,97 +1,209 @@
-"""The outbox sender: one process that delivers notifications, and tries again when it cannot."""
+"""The outbox sender: one process that looks what is due, with one thread for each notification."""
 
 from __future__ import annotations
 
 import logging
+import random
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
 
-from pyquarantine_core.engine import is_bug
-from pyquarantine_core.errors import OutboxError
-from pyquarantine_core.outbox import Outbox
-from pyquarantine_core.types import Notification
+from pyquarantine_core.courier import Courier
+from pyquarantine_core.errors import OutboxError, UnreachableError
+from pyquarantine_core.message import Message
+from pyquarantine_core.outbox_settings import OutboxSettings
+from pyquarantine_core.spool import Claim, Deferral, ItemFile, Spool
+from pyquarantine_core.types import Delivery, Notification
 
 logger = logging.getLogger(__name__)
 
-FIRST_DELAY = 30.0
-"""Seconds until a notification that could not be delivered is tried again; then twice as long."""
-LONGEST_DELAY = 3600.0
 LOOK_AGAIN = 60.0
 """Seconds after which the spool is looked at although nobody said that there is something new."""
+CLAIM_AGAIN = 1.0
+"""Seconds until a sender asks again for a spool that another one has."""
+TROUBLE = 10.0
+"""Seconds until the spool is looked at again after an error of its file system."""
+TIDY_AGAIN = 3600.0
+"""Seconds after which what crashes have left is looked for again."""
+SHARE_OF_TIME = 10
+"""A look that takes long is followed by so many times as long without one."""
+STOP_TIMEOUT = 8.0
+"""Seconds that deliveries under way have to end when the sender is told to stop."""
 
-
-@dataclass(slots=True)
-class _Retry:
-    """When an item is tried again (time.monotonic), and how long it waited the last time."""
-
-    at: float
-    delay: float
+Wait = Callable[[float, Sequence[int]], bool]
+"""Waits at most so many seconds, or until one of these descriptors is readable; False ends."""
 
 
 class Sender:
-    """Delivers what is in the outbox."""
+    """Delivers what is in the outbox.
 
-    def __init__(self, outbox: Outbox, notifications: Mapping[str, Notification]) -> None:
-        self._outbox = outbox
+    Notifications do not wait for one another: each has a thread of its own while something of
+    it is due.
+
+    Args:
+        spool: what to empty.
+        notifications: what delivers, by the name in the config.
+        settings: how often it is tried, and how much of what failed is kept.
+        clock: time.time, or another one.
+        chance: random numbers from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        notifications: Mapping[str, Notification],
+        settings: OutboxSettings,
+        *,
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._spool = spool
         self._notifications = notifications
-        self._retries: dict[str, _Retry] = {}
+        self._settings = settings
+        self._clock = clock
+        self._chance = chance
+        self._stopping = threading.Event()
+        self._threads = futures.ThreadPoolExecutor(len(notifications) + 1, "outbox")
+        self._couriers: dict[str, Courier] = {}
+        self._rounds: dict[str, futures.Future[None]] = {}
+        self._names: dict[str, str] = {}
+        self._tidied = float("-inf")
+        self._failed = 0
 
-    def run(self, wait: Callable[[float], bool]) -> None:
-        """Deliver until told to stop.
-
-        Args:
-            wait: waits for something new, at most so many seconds; False ends.
-        """
+    def run(self, wait: Wait) -> None:
+        """Deliver until told to stop; then what is under way has some seconds to end."""
         while True:
-            self._outbox.drain()
+            pause = TROUBLE
             try:
-                with self._outbox.claimed() as ours:
-                    pause = self.deliver_due(lambda: wait(0)) if ours else LOOK_AGAIN
+                with self._spool.claimed() as claim:
+                    pause = CLAIM_AGAIN if claim is None else self._run_claimed(claim, wait)
             except OSError as error:
                 logger.error("outbox: nothing can be delivered now: %s", error)
-                pause = LOOK_AGAIN
-            if not wait(pause):
-                return
+            if self._stopping.is_set() or not wait(pause, ()):
+                break
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def deliver_due(self, go_on: Callable[[], bool]) -> float:
-        """Try all items that are due; returns the seconds until the next one is."""
-        ids = self._outbox.ids()
-        self._retries = {one: self._retries[one] for one in ids if one in self._retries}
-        for item_id in ids:
-            retry = self._retries.get(item_id)
-            if retry is None or retry.at <= time.monotonic():
-                self._try(item_id)
-                if not go_on():
-                    break
-        now = time.monotonic()
-        return max(0.0, min([LOOK_AGAIN, *(retry.at - now for retry in self._retries.values())]))
+    def start_due(self) -> float:
+        """Start to deliver what is due; returns the seconds until more is.
 
-    def _try(self, item_id: str) -> None:
+        Raises:
+            OSError: the spool cannot be read.
+        """
+        now = self._clock()
+        deferrals = self._spool.deferrals()
+        pause = LOOK_AGAIN
+        for name, files in self._by_notification().items():
+            under_way = self._rounds.get(name)
+            if under_way is not None and not under_way.done():
+                continue
+            deferral = deferrals.get(name)
+            delays = [self._delay(file.time, now) for file in files]
+            if deferral is not None and (delay := self._delay(deferral.next_try, now)) > 0:
+                pause = min(pause, delay)
+            elif min(delays) > 0:
+                pause = min(pause, *delays)
+            else:
+                due = [file for file, delay in zip(files, delays, strict=True) if delay <= 0]
+                self._start(name, sorted(due, key=lambda file: file.time), deferral)
+        return pause
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until all that was started has ended, at most so many seconds; whether it has."""
+        return not futures.wait(self._rounds.values(), timeout).not_done
+
+    def _run_claimed(self, claim: Claim, wait: Wait) -> float:
+        """Deliver until told to stop, or until the directory is another one: claim that at once."""
         try:
-            item = self._outbox.read(item_id)
-            notification = self._notifications.get(item.delivery.notification)
-            if notification is None:
-                raise OutboxError(
-                    f"{item.delivery.notification!r} is not in 'notifications' of the config"
-                )
-            notification.deliver(item.delivery)
-        except Exception as error:
-            delay = self._put_off(item_id)
-            logger.error(
-                "outbox: %s is tried again in %.0f s: %s",
-                item_id,
-                delay,
-                error,
-                exc_info=is_bug(error),
-            )
-        else:
-            self._outbox.remove(item_id)
-            self._retries.pop(item_id, None)
-            logger.info("%s: notified <%s>", item.queue_id or "-", item.delivery.recipient)
+            while claim.holds():
+                if not self._look(claim, wait):
+                    self._stopping.set()
+                    break
+        finally:  # before another process may deliver the same
+            if not self.settle(STOP_TIMEOUT):
+                logger.warning("outbox: leaving during a delivery, which may be made twice")
+        return 0.0
 
-    def _put_off(self, item_id: str) -> float:
-        known = self._retries.get(item_id)
-        delay = FIRST_DELAY if known is None else min(2 * known.delay, LONGEST_DELAY)
-        self._retries[item_id] = _Retry(time.monotonic() + delay, delay)
-        return delay
+    def _look(self, claim: Claim, wait: Wait) -> bool:
+        claim.drain()
+        begun = time.monotonic()
+        self._tidy()
+        pause = self.start_due()
+        rest = SHARE_OF_TIME * (time.monotonic() - begun)
+        return wait(rest, ()) and wait(max(0.0, pause - rest), (claim.woken,))
+
+    def _by_notification(self) -> Mapping[str, Sequence[ItemFile]]:
+        waiting = self._spool.waiting()
+        self._names = {file.id: self._name(file.id) for file in waiting}
+        found = defaultdict(list)
+        for file in waiting:
+            found[self._names[file.id]].append(file)
+        return found
+
+    def _name(self, item_id: str) -> str:
+        """Of which notification an item is; `""` when that cannot be read."""
+        if item_id in self._names:
+            return self._names[item_id]
+        try:
+            return self._spool.peek(item_id).delivery.notification
+        except (FileNotFoundError, OutboxError):
+            return ""  # its courier will see what is the matter
+
+    def _delay(self, next_try: float, now: float) -> float:
+        """Seconds until then; none when it is further off than any delay: the clock was wrong."""
+        delay = next_try - now
+        return delay if delay <= self._settings.longest_delay else 0.0
+
+    def _start(self, name: str, due: Sequence[ItemFile], deferral: Deferral | None) -> None:
+        courier = self._couriers.get(name)
+        if courier is None:
+            courier = self._couriers[name] = Courier(
+                self._spool,
+                name,
+                self._notifications.get(name, _NotConfigured()),
+                self._settings,
+                clock=self._clock,
+                chance=self._chance,
+            )
+
+        def deliver() -> None:
+            try:
+                courier.deliver(due, deferral, self._stopping.is_set)
+            except Exception as error:
+                logger.error("outbox: %s waits for %.0f s: %s", name, TROUBLE, error)
+                self._stopping.wait(TROUBLE)
+
+        self._rounds[name] = self._threads.submit(deliver)
+        self._rounds[name].add_done_callback(lambda _: self._spool.wake())
+
+    def _tidy(self) -> None:
+        """Delete what crashes have left, and the oldest of what failed if that is too much."""
+        failed = sum(courier.failed for courier in self._couriers.values())
+        often = (failed - self._failed) * 100 >= self._settings.max_items
+        if time.monotonic() < self._tidied + TIDY_AGAIN and not often:
+            return
+        self._tidied, self._failed = time.monotonic(), failed
+        if swept := self._spool.sweep(self._clock()):
+            logger.info("outbox: deleted %d files that a crash had left", swept)
+        files = self._spool.failed()
+        size = sum(file.size for file in files)
+        excess = 0
+        for left, file in zip(range(len(files), 0, -1), files, strict=True):
+            if left <= self._settings.max_items and size <= self._settings.max_bytes:
+                break
+            self._spool.remove(file.id, failed=True)
+            size -= file.size
+            excess += 1
+        if excess:
+            logger.warning("outbox: deleted the oldest %d of what failed, it was too much", excess)
+
+
+class _NotConfigured(Notification):
+    """Stands for a notification that the config no longer has; what it said waits for it."""
+
+    def prepare(self, message: Message, recipient: str) -> bytes:
+        raise NotImplementedError
+
+    def deliver(self, item: Delivery) -> None:
+        raise UnreachableError(f"{item.notification!r} is not in 'notifications' of the config")

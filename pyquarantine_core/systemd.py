@@ -24,3 +24,9 @@ def notify(state: str) -> None:
             sender.sendto(state.encode(), address)
     except OSError as error:
         logger.warning("cannot tell systemd %r: %s", state, error)
+
+
+def still_alive() -> None:
+    """Tell the watchdog, if it waits for that (`WatchdogSec=` of the unit)."""
+    if os.environ.get("WATCHDOG_USEC"):
+        notify("WATCHDOG=1")

@@ -1,9 +1,10 @@
-"""Which messages a worker has under way, so that it can end between them."""
+"""What a worker has under way, so that it can end between messages and tell when one hangs."""
 
 from __future__ import annotations
 
 import threading
 import time
+from typing import Protocol
 
 from pyquarantine_core.errors import PyquarantineError
 
@@ -11,8 +12,15 @@ ANSWER_TIME = 1.0
 """Seconds in which libmilter has surely sent an answer."""
 
 
+class Busy(Protocol):
+    """A connection, which may be at work."""
+
+    def at_work(self) -> tuple[float, str] | None:
+        """Since when (time.monotonic) a callback runs, and on what; None when none does."""
+
+
 class MessagesUnderWay:
-    """Knows the messages under way, so that a worker can end between them (`milter.Activity`).
+    """Knows the connections of a worker and the messages under way on them.
 
     libmilter does not tell when it has sent an answer. The next word of the MTA on that connection
     shows it (Postfix sends ABORT after each message); failing that, time does.
@@ -20,10 +28,30 @@ class MessagesUnderWay:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._answered: dict[object, float | None] = {}
+        self._connections: set[Busy] = set()
+        self._answered: dict[Busy, float | None] = {}
         self._closing = False
 
-    def begin(self, connection: object) -> None:
+    def opened(self, connection: Busy) -> None:
+        """The MTA has connected."""
+        with self._changed:
+            self._connections.add(connection)
+
+    def closed(self, connection: Busy) -> None:
+        """That connection is over, and what was under way on it."""
+        with self._changed:
+            self._connections.discard(connection)
+        self.end(connection)
+
+    def longer_than(self, seconds: float) -> str:
+        """What has been at work for longer than so many seconds; empty when nothing has."""
+        with self._changed:
+            at_work = [one.at_work() for one in self._connections]
+        since, what = min(filter(None, at_work), default=(time.monotonic(), ""))
+        age = time.monotonic() - since
+        return f"{what}: for {age:.0f} s" if age > seconds else ""
+
+    def begin(self, connection: Busy) -> None:
         """A message has begun on this connection.
 
         Raises:
@@ -34,14 +62,14 @@ class MessagesUnderWay:
                 raise PyquarantineError("the daemon is stopping")
             self._answered[connection] = None
 
-    def answered(self, connection: object) -> None:
+    def answered(self, connection: Busy) -> None:
         """Its answer is decided, and about to be sent."""
         with self._changed:
             if connection in self._answered:
                 self._answered[connection] = time.monotonic()
                 self._changed.notify_all()
 
-    def end(self, connection: object) -> None:
+    def end(self, connection: Busy) -> None:
         """Its answer has been sent, or it was given up."""
         with self._changed:
             self._answered.pop(connection, None)

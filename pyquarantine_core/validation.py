@@ -13,16 +13,10 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from pyquarantine_core.config_file import format_error
+from pyquarantine_core.config_schema import merged_schema
+from pyquarantine_core.discovery import normalised
 from pyquarantine_core.errors import ConfigError, PluginError
-from pyquarantine_core.registry import normalised
-from pyquarantine_core.schema import (
-    EXPECTED,
-    REFERS_TO,
-    WORDS,
-    WRITE_ONLY,
-    format_checker,
-    merged_schema,
-)
+from pyquarantine_core.schema import EXPECTED, REFERS_TO, WORDS, WRITE_ONLY, format_checker
 from pyquarantine_core.types import Kind
 
 if TYPE_CHECKING:
@@ -68,9 +62,12 @@ def validate(file: ConfigFile, registry: Registry) -> None:
     )  # type: ignore[no-untyped-call] # the stubs leave it untyped
     _refuse_unknown_plugins(file, registry)
     validator = checking(merged_schema(registry), format_checker=format_checker())
+    errors = list(validator.iter_errors(file.data))
+    of_wrong_type = {tuple(one.absolute_path) for one in errors if one.validator == "type"}
     mistakes = {
         (file.line(keys), keys, message)
-        for error in validator.iter_errors(file.data)
+        for error in errors
+        if error.validator == "type" or tuple(error.absolute_path) not in of_wrong_type
         for keys, message in _explain(error, registry)
     }
     if mistakes:
@@ -147,7 +144,11 @@ def _unknown_keys(
         if keys and keys[-1] == "conditions":
             yield (*keys, key), _find_error(registry, Kind.CONDITION, key)
         else:
-            yield (*keys, key), f"unknown key{_suggestion(key, known)}"
+            hint = _suggestion(key, known)
+            if not hint and "options" in known:
+                hint = "; what belongs to the type goes into 'options'"
+            idle = registry.idle() if not keys else ""  # a service's key may be missing
+            yield (*keys, key), f"unknown key{hint}{idle}"
 
 
 def _kind_of_type(keys: Keys) -> Kind | None:

@@ -44,6 +44,8 @@ def test_it_reads_as_the_bytes_put_together_in_memory_and_on_disk(
         assert body.read() == whole
         assert body.read(offset, size) == whole[offset:][:size]
         assert b"".join(body.chunks(7)) == whole
+        with body.viewed() as view:
+            assert (view[:], view.find(b"\0", offset)) == (whole, whole.find(b"\0", offset))
         assert all(len(chunk) == 7 for chunk, _ in pairwise(body.chunks(7)))
 
 

@@ -6,21 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from pyquarantine_core import __version__
-from pyquarantine_core.cli import main
-from pyquarantine_core.testing.daemon import write_config
 from pyquarantine_core.testing.rules import rule
 
 if TYPE_CHECKING:
-    from tests.conftest import InstallPlugin
+    from tests.conftest import InstallPlugin, Pyquarantine
 
 ADD = rule("add_header", {"field": "X-Seen", "value": "yes"})
 COMMAND = """
@@ -39,39 +35,6 @@ HELLO = """import click
     def hello():
         click.echo("hello")
     return hello"""
-
-
-@dataclass(frozen=True)
-class Ended:
-    status: int
-    out: str
-    error: str
-
-
-class Pyquarantine:
-    """Calls the program in this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], config: Path) -> None:
-        self.capsys = capsys
-        self.config = config
-
-    def configure(self, config: Mapping[str, Any]) -> None:
-        write_config(self.config, config)
-
-    def __call__(self, *arguments: str) -> Ended:
-        status: object = 0
-        try:
-            main(["-c", str(self.config), *arguments])
-        except SystemExit as end:
-            status = end.code
-        assert isinstance(status, int)
-        out, error = self.capsys.readouterr()
-        return Ended(status, out, error)
-
-
-@pytest.fixture
-def pyquarantine(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Pyquarantine:
-    return Pyquarantine(capsys, tmp_path / "pyquarantine.conf")
 
 
 def test_the_installed_program_runs() -> None:
@@ -96,57 +59,6 @@ def test_the_schema_is_also_printed_for_people(pyquarantine: Pyquarantine) -> No
     done = pyquarantine("schema", "--markdown")
     assert (done.status, done.error) == (0, "")
     assert "### Storage `file`" in done.out
-
-
-class TestPlugins:
-    def test_the_table_shows_what_each_provides(self, pyquarantine: Pyquarantine) -> None:
-        done = pyquarantine("plugins")
-        assert (done.status, done.error) == (0, "")
-        (line,) = (one for one in done.out.splitlines() if "pyq-headers" in one)
-        assert line.split()[0] == "headers"
-        assert "active" in line
-        assert line.rstrip().endswith("actions: add_header, mod_header, del_header")
-
-    def test_json_has_all_of_it_for_programs(self, pyquarantine: Pyquarantine) -> None:
-        plugins = {one["name"]: one for one in json.loads(pyquarantine("plugins", "--json").out)}
-        headers = plugins["headers"]
-        assert headers.pop("version")
-        assert headers == {
-            "name": "headers",
-            "package": "pyq-headers",
-            "status": "active",
-            "cause": "",
-            "provides": {"actions": ["add_header", "mod_header", "del_header"]},
-            "observes": False,
-        }
-
-    def test_denied_ones_are_shown_as_such(self, pyquarantine: Pyquarantine) -> None:
-        pyquarantine.configure({"plugins": {"deny": ["headers"]}, "rules": []})
-        (headers,) = (
-            one
-            for one in json.loads(pyquarantine("plugins", "--json").out)
-            if one["name"] == "headers"
-        )
-        assert (headers["status"], headers["cause"]) == ("denied", "denied by plugins.deny")
-        assert headers["provides"] == {}
-
-    def test_a_broken_one_is_shown_with_its_cause(
-        self, pyquarantine: Pyquarantine, install_plugin: InstallPlugin
-    ) -> None:
-        install_plugin("pyq_bad", "raise SystemExit('I \\x1b[31m quit')", name="bad")
-        done = pyquarantine("plugins")
-        assert done.status == 0
-        (line,) = (one for one in done.out.splitlines() if "pyq-bad" in one)
-        assert "failed" in line
-        assert r"SystemExit: I \x1b[31m quit" in line
-
-    def test_a_config_that_cannot_be_read_does_not_hide_them(
-        self, pyquarantine: Pyquarantine
-    ) -> None:
-        pyquarantine.config.write_text("{")
-        done = pyquarantine("plugins")
-        assert done.status == 0
-        assert "pyq-headers" in done.out
 
 
 def test_the_schema_is_one_that_editors_can_use(pyquarantine: Pyquarantine) -> None:
@@ -211,7 +123,7 @@ class TestMistakes:
     def test_a_config_that_is_not_there_is_one_line_and_status_78(
         self, pyquarantine: Pyquarantine
     ) -> None:
-        assert pyquarantine("show") == Ended(
+        assert pyquarantine("show") == (
             78,
             "",
             f"pyquarantine: {pyquarantine.config}: cannot be read: No such file or directory\n",
@@ -222,7 +134,9 @@ class TestMistakes:
         [
             (["shwo"], "no installed plugin provides the command 'shwo'; did you mean 'show'?"),
             (["show", "--jsno"], "--jsno"),
-            (["plugins", "more"], "Got unexpected extra argument (more)"),
+            (["plugins", "more"], "No such command 'more'"),
+            (["plugins", "--json", "check"], "--json goes after check"),
+            (["schema", "more"], "Got unexpected extra argument (more)"),
         ],
     )
     def test_wrong_usage_is_status_2(
@@ -252,8 +166,10 @@ class TestCommandsOfPlugins:
         self, pyquarantine: Pyquarantine, install_plugin: InstallPlugin
     ) -> None:
         install_plugin("pyq_hello", COMMAND.format(name="hello", build=HELLO))
-        assert "hello       Say hello" in pyquarantine("--help").out
-        assert pyquarantine("hello") == Ended(0, "hello\n", "")
+        help_ = pyquarantine("--help").out
+        assert "hello       Say hello" in help_
+        assert "..." not in help_.partition("Commands:")[2]
+        assert pyquarantine("hello") == (0, "hello\n", "")
 
     def test_one_never_takes_the_place_of_a_core_command(
         self, pyquarantine: Pyquarantine, install_plugin: InstallPlugin
@@ -262,16 +178,24 @@ class TestCommandsOfPlugins:
         assert pyquarantine("schema").out.startswith("{")
         assert "Say hello" not in pyquarantine("--help").out
 
+    @pytest.mark.parametrize(
+        ("build", "cause"),
+        [
+            ("raise ValueError('no luck')", "ValueError: no luck"),
+            ("import no_such_thing", "ModuleNotFoundError: No module named 'no_such_thing'"),
+            ("raise SystemExit(0)", "SystemExit: 0"),
+            ("return 7", "7 is not a click command"),
+        ],
+    )
     def test_one_that_cannot_be_built_is_an_error_only_when_it_is_used(
-        self, pyquarantine: Pyquarantine, install_plugin: InstallPlugin
+        self, build: str, cause: str, pyquarantine: Pyquarantine, install_plugin: InstallPlugin
     ) -> None:
-        build = "raise ValueError('no luck')"
         install_plugin("pyq_hello", COMMAND.format(name="hello", build=build))
         assert "Say hello" in pyquarantine("--help").out
-        assert pyquarantine("hello") == Ended(
-            1,
-            "",
-            "pyquarantine: pyq-hello 1.0: the command 'hello' cannot be built: no luck\n",
+        done = pyquarantine("hello")
+        assert (done.status, done.out) == (1, "")
+        assert done.error == (
+            f"pyquarantine: pyq-hello 1.0: the command 'hello' cannot be built: {cause}\n"
         )
 
     def test_one_that_two_plugins_claim_is_refused_and_both_are_named(

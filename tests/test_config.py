@@ -13,9 +13,9 @@ import pytest
 from pyquarantine_core import config as configuration
 from pyquarantine_core.config import Config
 from pyquarantine_core.config_file import read_config_file
-from pyquarantine_core.engine import OnError, Step
 from pyquarantine_core.errors import ConfigError, PyquarantineError
 from pyquarantine_core.hookspecs import hookimpl
+from pyquarantine_core.ruleset import OnError, Step
 from pyquarantine_core.testing.daemon import write_config
 from pyquarantine_core.testing.rules import judge, load, received, rule
 from pyquarantine_core.types import (
@@ -227,6 +227,21 @@ class TestWhatIsBuilt:
         assert settings["pretend"] is False
         assert "10.0.0.0/8" in settings["local_addrs"]
         assert "fe80::/64" in settings["local_addrs"]
+
+    def test_the_outbox_is_where_the_config_says_and_has_bounds(self) -> None:
+        outbox = built({"outbox": "/srv/outbox", "rules": [rule("told", {})]}).outbox.settings
+        assert outbox.directory == Path("/srv/outbox")
+        assert outbox.lifetime == 5 * 24 * 3600
+        assert (outbox.minimal_backoff, outbox.maximal_backoff) == (30, 3600)
+        assert (outbox.max_items, outbox.max_bytes) == (20_000, 2**30)
+
+    def test_back_offs_that_do_not_go_together_are_an_error(self) -> None:
+        with pytest.raises(
+            ConfigError,
+            match=r"^pyquarantine.conf:2: outbox_minimal_backoff: 7200 s is longer than the "
+            r"outbox_maximal_backoff, 3600 s$",
+        ):
+            built({"outbox_minimal_backoff": 7200, "rules": [rule("told", {})]})
 
     def test_a_name_that_does_not_resolve_is_an_error_at_the_options(self) -> None:
         with pytest.raises(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyquarantine_core import config_file
 from pyquarantine_core.config_file import (
     format_error,
     format_path,
@@ -138,6 +139,8 @@ def test_any_text_is_read_as_json_reads_it_or_refused(text: str) -> None:
         ('{"a": "\\ud800"}', "1: \\ud800 to \\udfff only make a character in pairs"),
         ('{"a": True}', "1: 'True' is not a value: a string in double quotes, a number, true"),
         ('{"a": 1 # one\n}', "1: a comment needs a line of its own that begins with #"),
+        ('{"a": 1, # one\n"b": 2}', "1: a comment needs a line of its own that begins with #"),
+        ("// one\n{}", "1: a comment needs a line of its own that begins with #"),
         ('{"a": 01}', "1: a comma is missing between this value and '1'"),
         ('{"a":\nNaN}', "2: NaN is not a number that JSON knows"),
         ('{"a": -Infinity}', "1: -Infinity is not a number that JSON knows"),
@@ -162,6 +165,15 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> 
     with pytest.raises(ConfigError) as caught:
         read_config_file(path)
     assert str(caught.value) == f"{path}: cannot be read: No such file or directory"
+
+
+def test_a_missing_config_in_the_usual_place_tells_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "missing.conf"
+    monkeypatch.setattr(config_file, "DEFAULT_PATH", path)
+    with pytest.raises(ConfigError, match=r"name one with -c \(`pyquarantine-milter --install`"):
+        read_config_file(path)
 
 
 def test_the_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:

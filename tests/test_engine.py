@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pyquarantine_core.engine import Cursor, Ruleset
+from pyquarantine_core.engine import Cursor
 from pyquarantine_core.message import Message
+from pyquarantine_core.ruleset import Ruleset
 from pyquarantine_core.testing.probes import action, condition, rule, ruleset
 from pyquarantine_core.testing.rules import received
 from pyquarantine_core.types import Decision, Match, Part, Stage, Verdict

@@ -10,12 +10,22 @@ from typing import Any, cast
 import pytest
 
 from pyquarantine_core.body import Body
-from pyquarantine_core.engine import Cursor, OnError, RuleError, Ruleset
+from pyquarantine_core.engine import Cursor, RuleError
 from pyquarantine_core.errors import StorageError
 from pyquarantine_core.message import Message
+from pyquarantine_core.ruleset import OnError, Ruleset
 from pyquarantine_core.testing.probes import action, condition, rule, ruleset
 from pyquarantine_core.testing.rules import received
-from pyquarantine_core.types import Decision, Effect, Match, Part, Stage, Verdict
+from pyquarantine_core.types import (
+    Decision,
+    Effect,
+    EffectPhase,
+    Kind,
+    Match,
+    Part,
+    Stage,
+    Verdict,
+)
 
 ACCEPT = Decision(Verdict.ACCEPT)
 EVERYTHING = Part.RECIPIENTS | Part.HEADERS | Part.BODY
@@ -83,6 +93,14 @@ class TestByDefault:
             run(ruleset(rule(action("spam/a", when=[condition(check)]))))
         assert str(caught.value) == "spam/a: condition probe of probes 1.0 failed: no answer"
 
+    def test_a_condition_that_changes_the_message_fails(self) -> None:
+        def check(message: Message) -> bool:
+            message.add_header("X-Seen", "yes")
+            return True
+
+        with pytest.raises(RuleError, match="it changes HEADERS, which it does not declare"):
+            run(ruleset(rule(action("spam/a", when=[condition(check)]))))
+
     def test_nothing_of_the_failed_action_is_left(self) -> None:
         message, note = received(CONTENT), Note()
         before = state(message)
@@ -118,6 +136,12 @@ class TestByDefault:
         nothing = cast(Callable[[Message], Match], lambda _: None)
         with pytest.raises(RuleError, match=r"check\(\) returned None, not a Match"):
             run(ruleset(rule(action("r/a", when=[condition(nothing)]))))
+
+    @pytest.mark.parametrize("found", [0, 1, None, "no", []])
+    def test_a_condition_that_finds_neither_true_nor_false_fails(self, found: object) -> None:
+        unclear = cast(Callable[[Message], Match], lambda _: Match(cast(bool, found)))
+        with pytest.raises(RuleError, match="which is not True or False"):
+            run(ruleset(rule(action("r/a", when=[condition(unclear)]))))
 
 
 class TestContinue:
@@ -200,6 +224,118 @@ class TestContinue:
         run(ruleset(rule(action("r/a", stage_and_fail, on_error=OnError.CONTINUE))))
         assert first.done == ["prepared", "undone"]
         assert "4XyZ1234: r/a: could not undo: write a note" in caplog.messages
+
+    def test_one_of_an_earlier_action_is_logged_as_that_actions(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Stuck(Note):
+            def undo(self) -> None:
+                raise OSError("is busy")
+
+        def stage(message: Message) -> None:
+            message.stage(Stuck())
+
+        message = received()
+        judged = rule(action("r/first", stage), action("r/second", lambda _: None))
+        run(ruleset(judged), message)
+        message.undo_effects()
+        assert "4XyZ1234: r/first: could not undo: write a note" in caplog.messages
+
+
+class TestFailures:
+    """What observers are told of errors: which plugin, where, and what came of it."""
+
+    @staticmethod
+    def told(cursor: Cursor) -> list[tuple[str, str, str, bool]]:
+        return [(one.plugin, one.step, one.text, one.tempfail) for one in cursor.failures]
+
+    def test_an_error_that_refuses_the_message_is_told(self) -> None:
+        cursor = Cursor(ruleset(rule(action("r/a", fail))), received())
+        with pytest.raises(RuleError):
+            cursor.advance(Stage.BODY)
+        text = "action probe of probes 1.0 failed: out of paper"
+        assert self.told(cursor) == [("probes 1.0", "r/a", text, True)]
+
+    def test_each_error_that_the_rules_go_on_after_is_told_once(self) -> None:
+        def check(_: Message) -> bool:
+            raise OSError("no answer")
+
+        cursor = run(
+            ruleset(
+                rule(action("r/a", fail, on_error=OnError.CONTINUE)),
+                rule(action("s/a"), when=[condition(check)], on_error=OnError.CONTINUE),
+                rule(action("t/a", fail, pretend=True)),
+            )
+        )
+        assert [(one.step, one.kind, one.tempfail) for one in cursor.failures] == [
+            ("r/a", Kind.ACTION, False),
+            ("rule", Kind.CONDITION, False),
+            ("t/a", Kind.ACTION, False),
+        ]
+
+    def test_an_error_met_while_looking_ahead_is_told_when_it_counts(self) -> None:
+        def check(_: Message) -> bool:
+            raise OSError("no answer")
+
+        late = condition(lambda _: True, decided_at=Stage.BODY)
+        rules = ruleset(
+            rule(action("r/a"), when=[late]), rule(action("s/a"), when=[condition(check)])
+        )
+        cursor = Cursor(rules, received())
+        assert cursor.advance(Stage.ENVELOPE) is None
+        assert cursor.failures == []
+        with pytest.raises(RuleError):
+            cursor.advance(Stage.BODY)
+        assert [one.step for one in cursor.failures] == ["rule"]
+
+    def test_an_effect_that_cannot_be_committed_is_its_actions_error(self) -> None:
+        class Late(Note):
+            def commit(self) -> None:
+                raise StorageError("the disk is full")
+
+        def store(message: Message) -> None:
+            message.stage(Late())
+
+        cursor = run(ruleset(rule(action("r/first"), action("r/store", store))))
+        with pytest.raises(RuleError) as caught:
+            cursor.commit()
+        text = "action probe of probes 1.0 could not write a note: the disk is full"
+        assert str(caught.value) == f"r/store: {text}"
+        assert self.told(cursor) == [("probes 1.0", "r/store", text, True)]
+
+    def test_what_was_undone_is_not_committed(self) -> None:
+        note = Note()
+
+        def stage(message: Message) -> Decision:
+            message.stage(note)
+            return Decision(Verdict.TEMPFAIL)
+
+        cursor = run(ruleset(rule(action("r/a", stage))))
+        cursor.message.undo_effects()
+        assert cursor.commit() == []
+        assert note.done == ["prepared", "undone"]
+
+    def test_effects_are_committed_storages_first(self) -> None:
+        done: list[str] = []
+
+        class Told(Note):
+            phase = EffectPhase.NOTIFICATION
+
+            def commit(self) -> None:
+                done.append("told")
+
+        class Stored(Note):
+            def commit(self) -> None:
+                done.append("stored")
+
+        def stage(message: Message) -> None:
+            message.stage(Told())
+            message.stage(Stored())
+
+        cursor = run(ruleset(rule(action("r/a", stage))))
+        cursor.commit()
+        assert done == ["stored", "told"]
+        assert cursor.message.effects == []
 
 
 class TestPretend:

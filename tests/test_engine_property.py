@@ -11,15 +11,9 @@ from hypothesis import strategies as st
 
 from pyquarantine_core.address import Recipient
 from pyquarantine_core.body import Body
-from pyquarantine_core.engine import (
-    BoundAction,
-    BoundCondition,
-    Cursor,
-    OnError,
-    Rule,
-    Ruleset,
-)
+from pyquarantine_core.engine import Cursor
 from pyquarantine_core.message import Message
+from pyquarantine_core.ruleset import BoundAction, BoundCondition, OnError, Rule, Ruleset
 from pyquarantine_core.testing import probes
 from pyquarantine_core.testing.rules import received
 from pyquarantine_core.types import Decision, Match, Part, Stage, Verdict

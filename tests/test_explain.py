@@ -115,6 +115,26 @@ def test_a_pretended_action_is_told_apart(explain: Explain, tmp_path: Path) -> N
     assert done.stdout.splitlines()[-1] == "delivered to anna@example.org, bert@example.org"
 
 
+def test_whom_an_allowlist_covers_is_told(explain: Explain, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/lists.db"
+    allowed = hold(tmp_path)
+    allowed["lists"] = {"w": {"type": "db", "connection": database, "table": "w"}}
+    allowed["rules"][0]["actions"][0]["options"]["allowlist"] = "w"
+    path = write_config(tmp_path / "c.conf", allowed)
+    program = Path(sys.executable).with_name("pyquarantine")
+
+    def allow(recipient: str) -> None:
+        command = [f"{program}", "-c", f"{path}", "list", "w", "add", "-t", recipient]
+        subprocess.run(command, check=True, capture_output=True)
+
+    allow("anna@example.org")
+    held = explain.data(allowed)["steps"][1]
+    assert held["log"][0] == "allowlisted: anna@example.org"
+    assert held["changes"][0] == "take out the recipients bert@example.org"
+    allow("bert@example.org")
+    assert "log: all recipients are allowlisted" in explain(allowed).stdout
+
+
 def test_the_envelope_is_that_of_the_options_or_of_the_headers(explain: Explain) -> None:
     config = rules(MARK, envfrom="^boss@example.net$", envto=".*@example.org")
     assert explain.data(config)["steps"][1]["applied"] is True

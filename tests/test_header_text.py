@@ -114,9 +114,9 @@ def test_any_bytes_in_any_charset_give_clean_text(data: bytes, charset: str) -> 
 @pytest.mark.parametrize("end", [b"", b"?="])
 def test_hostile_values_are_read_in_linear_time(unit: bytes, end: bytes) -> None:
     raw = unit * (60_000 // len(unit)) + end
-    started = time.monotonic()
+    started = time.thread_time()
     decode_value(raw)
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1  # of the CPU, however busy it is
 
 
 # Writing: headers without structure
@@ -272,7 +272,7 @@ def test_other_structured_headers_are_only_folded(name: str) -> None:
 )
 def test_hostile_text_is_written_in_linear_time(name: str, unit: str) -> None:
     text = unit * (60_000 // len(unit))
-    started = time.monotonic()
+    started = time.thread_time()
     encode_value(name, text + "ü")
     encode_value(name, f'"{text}<a@b>')
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 4  # of the CPU, however busy it is

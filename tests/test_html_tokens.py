@@ -51,6 +51,30 @@ def cut(html: str) -> list[tuple[str, str]]:
                 ("end", "</title>"),
             ],
         ),
+        ("<svg><style><b>", [("start", "<svg>"), ("start", "<style>"), ("start", "<b>")]),
+        ("<svg><g/><title>", [("start", "<svg>"), ("start", "<g/>"), ("start", "<title>")]),
+        ("<svg/><title>b", [("start", "<svg/>"), ("unclosed", "<title>b")]),
+        ("<svg a=/><style>b", [("start", "<svg a=/>"), ("start", "<style>"), ("text", "b")]),
+        ("<svg><p><style>b", [("start", "<svg>"), ("start", "<p>"), ("unclosed", "<style>b")]),
+        ("<math></p><style>b", [("start", "<math>"), ("end", "</p>"), ("unclosed", "<style>b")]),
+        ("<math><mi><style>b", [("start", "<math>"), ("start", "<mi>"), ("unclosed", "<style>b")]),
+        ("<math></svg><style>", [("start", "<math>"), ("end", "</svg>"), ("start", "<style>")]),
+        (
+            "<svg><font><style><font size=1><style>",
+            [
+                ("start", "<svg>"),
+                ("start", "<font>"),
+                ("start", "<style>"),
+                ("start", "<font size=1>"),
+                ("unclosed", "<style>"),
+            ],
+        ),
+        (
+            "<svg><![CDATA[<!--]]><b>",
+            [("start", "<svg>"), ("text", "<![CDATA[<!--]]>"), ("start", "<b>")],
+        ),
+        ("<svg><![CDATA[<b>", [("start", "<svg>"), ("text", "<![CDATA[<b>")]),
+        ("<![CDATA[<!--]]><b>", [("comment", "<![CDATA[<!--]]>"), ("start", "<b>")]),
     ],
 )
 def test_a_document_is_cut_as_browsers_cut_it(html: str, expected: list[tuple[str, str]]) -> None:
@@ -75,7 +99,7 @@ def test_attributes_have_places_and_quotes() -> None:
 
 PIECES = [
     "<", ">", "</", "<!", "<!--", "-->", "=", '"', "'", "/", "a", "é", "<a", "<style>", "</style",
-    "<title>", "<svg>", "<plaintext>",
+    "<title>", "<svg>", "</svg>", "<plaintext>", "<![CDATA[", "]]>", "<p>", "<mi>", "<math>",
 ]  # fmt: skip
 
 

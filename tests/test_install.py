@@ -8,20 +8,41 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pyquarantine_core import worker
-from pyquarantine_core.daemon import GENERATION_TIMEOUT
+from pyquarantine_core import generation, registry, supervisor
 from pyquarantine_core.install import install
 from pyquarantine_core.testing.daemon import write_config
+
+if TYPE_CHECKING:
+    from .conftest import InstallPlugin
 
 PROGRAM = Path(sys.executable).with_name("pyquarantine-milter")
 UNIT = "usr/lib/systemd/system/pyquarantine-milter.service"
 SYSUSERS = "usr/lib/sysusers.d/pyquarantine.conf"
 SCRIPT = "etc/init.d/pyquarantine-milter"
 CONFIG = "etc/pyquarantine/pyquarantine.conf.default"
-FILES = (UNIT, SYSUSERS, SCRIPT, CONFIG)
+TEMPLATES = tuple(
+    f"etc/pyquarantine/templates/{name}"
+    for name in (
+        "disclaimer_html.template",
+        "disclaimer_text.template",
+        "notification.template",
+        "removed.png",
+    )
+)
+FILES = (UNIT, SYSUSERS, SCRIPT, CONFIG, *TEMPLATES)
+BRINGING = """
+from importlib.resources import files
+from pyquarantine_core.hookspecs import hookimpl
+from pyquarantine_core.types import DefaultFile
+
+@hookimpl
+def pyquarantine_files():
+    yield DefaultFile(name={name!r}, source=files("pyquarantine_core") / "py.typed")
+"""
 
 
 def milter(*arguments: object, program: Path = PROGRAM) -> subprocess.CompletedProcess[str]:
@@ -56,7 +77,6 @@ def test_each_file_has_its_line_and_is_readable_for_everybody(tmp_path: Path) ->
     )
     root = tmp_path / "root"
     assert done.stdout.splitlines() == [f"installed: {root}/{name}" for name in FILES]
-    assert (root / "etc/pyquarantine/templates").is_dir()
     for path in root.rglob("*"):
         executable = path.is_dir() or path == root / SCRIPT
         assert path.stat().st_mode & 0o777 == (0o755 if executable else 0o644), path
@@ -73,7 +93,7 @@ def test_a_second_run_changes_nothing(installed: Path) -> None:
 
 
 def test_what_an_older_version_installed_is_brought_up_to_date(tmp_path: Path) -> None:
-    list(install(tmp_path, Path("/opt/old/bin/pyquarantine-milter")))
+    list(install(tmp_path, Path("/opt/old/bin/pyquarantine-milter"), registry.load()))
     assert change("install", tmp_path)[0] == f"updated: {tmp_path}/{UNIT}"
     assert str(PROGRAM) in (tmp_path / UNIT).read_text()
 
@@ -122,10 +142,95 @@ def test_uninstalling_keeps_what_was_changed_and_says_so(installed: Path) -> Non
     assert change("uninstall", installed) == [
         *(f"removed: {installed}/{name}" for name in (UNIT, SYSUSERS, SCRIPT)),
         f"kept: {installed}/{CONFIG} (it is not as it was installed)",
+        *(f"removed: {installed}/{name}" for name in TEMPLATES),
         f"kept: {installed}/etc/pyquarantine/templates (not empty)",
         f"kept: {installed}/etc/pyquarantine (not empty)",
     ]
     assert files(installed) == {CONFIG, "etc/pyquarantine/templates/mine.template"}
+
+
+@pytest.mark.parametrize(
+    ("there", "left_out"),
+    [
+        (["lib/systemd/systemd"], {SCRIPT}),
+        (["sbin/openrc-run"], {UNIT}),
+        (["lib/systemd/systemd", "sbin/openrc-run"], set()),
+    ],
+    ids=["systemd", "OpenRC", "both"],
+)
+def test_an_init_system_that_is_not_there_gets_nothing(
+    there: list[str], left_out: set[str], tmp_path: Path
+) -> None:
+    for name in there:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    change("install", tmp_path)
+    assert files(tmp_path) - {*there, "usr/lib/pyquarantine/installed.sha256"} == {
+        *set(FILES) - left_out
+    }
+
+
+class TestFilesOfPlugins:
+    def test_any_plugin_may_bring_some(
+        self, install_plugin: InstallPlugin, for_daemons: None, tmp_path: Path
+    ) -> None:
+        install_plugin("pyq_pager", BRINGING.format(name="pager/sounds/ring.wav"))
+        root = tmp_path / "root"
+        assert f"installed: {root}/etc/pyquarantine/pager/sounds/ring.wav" in change(
+            "install", root
+        )
+        change("uninstall", root)
+        assert files(root) == set()
+        assert not (root / "etc/pyquarantine").exists()
+
+    def test_files_of_a_plugin_that_is_gone_stay_until_all_is_uninstalled(
+        self,
+        install_plugin: InstallPlugin,
+        for_daemons: None,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        install_plugin("pyq_pager", BRINGING.format(name="pager/ring.wav"))
+        root = tmp_path / "root"
+        change("install", root)
+        monkeypatch.delenv("PYTHONPATH")
+        change("install", root)
+        assert (root / "etc/pyquarantine/pager/ring.wav").exists()
+        change("uninstall", root)
+        assert files(root) == set()
+
+    def test_what_two_bring_is_refused_before_anything_is_done(
+        self, install_plugin: InstallPlugin, for_daemons: None, tmp_path: Path
+    ) -> None:
+        install_plugin("pyq_mine", BRINGING.format(name="templates/removed.png"))
+        done = milter("--install", "--root", tmp_path / "root")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(
+            "the file 'templates/removed.png' is provided by pyq-email-notify"
+        )
+        assert done.stderr.endswith(" and pyq-mine 1.0; deny one of them in 'plugins'\n")
+        assert not (tmp_path / "root").exists()
+
+    def test_a_plugin_that_the_config_denies_brings_none(self, tmp_path: Path) -> None:
+        config = tmp_path / "etc/pyquarantine/pyquarantine.conf"
+        config.parent.mkdir(parents=True)
+        config.write_text('{"plugins": {"deny": ["email-notify"]}}')
+        change("install", tmp_path)
+        there = {name for name in TEMPLATES if (tmp_path / name).exists()}
+        assert there == {name for name in TEMPLATES if "disclaimer" in name}
+
+    def test_a_broken_plugin_is_named_and_the_rest_is_installed(
+        self, install_plugin: InstallPlugin, for_daemons: None, tmp_path: Path
+    ) -> None:
+        install_plugin("pyq_bad", BRINGING.format(name="../passwd"))
+        root = tmp_path / "root"
+        done = milter("--install", "--root", root)
+        assert done.returncode == 0
+        assert done.stderr == (
+            "warning: pyq-bad 1.0 failed: pyquarantine_files yielded '../passwd';"
+            " a file is named DIRECTORY/NAME\n"
+        )
+        assert files(root) == {*FILES, "usr/lib/pyquarantine/installed.sha256"}
 
 
 def test_without_the_rights_there_is_one_line_and_nothing_is_done(tmp_path: Path) -> None:
@@ -170,12 +275,14 @@ def test_systemd_reads_the_unit_as_meant(installed: Path) -> None:
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[method-assign,assignment] # systemd heeds case
     unit.read(installed / UNIT)
+    assert "postfix@-.service" in unit["Unit"]["Before"].split()  # Debian's Postfix
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
     service = unit["Service"]
     assert service["Type"] == "notify"
     assert service["ProtectSystem"] == "full"
     assert "PrivateTmp" not in service
     assert service["User"] == service["Group"] == "pyquarantine"
-    assert int(service["TimeoutStopSec"]) > GENERATION_TIMEOUT > worker.KILL_TIMEOUT
+    assert int(service["TimeoutStopSec"]) > supervisor.STOP_TIMEOUT > generation.STOP_TIMEOUT
     if shutil.which("systemd-analyze"):
         done = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", installed / UNIT],
@@ -201,7 +308,7 @@ def test_the_default_config_works_with_all_its_examples(installed: Path, tmp_pat
     )
     assert examples > 30
     everything = tmp_path / "everything.conf"
-    everything.write_text(text)
+    everything.write_text(text.replace("/etc/pyquarantine", f"{installed}/etc/pyquarantine"))
     done = milter("-t", "-c", everything)
     assert (done.returncode, done.stdout, done.stderr) == (0, "Configuration OK\n", "")
 

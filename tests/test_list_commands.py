@@ -194,7 +194,7 @@ class TestList:
         self, call: Call, entries: Entries
     ) -> None:
         assert entries(name="block") == []
-        assert call("list", "block", "list").out == "list 'block' has no such entry\n"
+        assert call("list", "block", "list").out == "list 'block' has no entry\n"
         call("list", "block", "add", "-f", "bob@example.org", "-t", "me@us.example")
         assert len(entries(name="block")) == 1
         assert len(entries()) == 2
@@ -226,8 +226,22 @@ def test_an_unknown_list_is_answered_with_those_there_are(call: Call) -> None:
     assert done == Ended(1, "", "pyquarantine: no list is named 'alow'; there is allow, block\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("allow",), "Error: say what to do with 'allow': list, add, delete"),
+        (("add",), "Error: name a list before 'add': allow, block"),
+    ],
+)
+def test_half_a_command_is_answered_with_the_other_half(
+    call: Call, arguments: tuple[str, ...], error: str
+) -> None:
+    done = call("list", *arguments)
+    assert (done.status, done.error.splitlines()[-1]) == (2, error)
+
+
 def test_show_names_the_lists_and_no_password(call: Call, tmp_path: Path) -> None:
-    assert "allow" in call("show").out
+    assert "\n\n List    Type\n" in call("show").out
     done = call("show", "--json")
     assert json.loads(done.out)["lists"]["allow"]["connection"] == "***"
     assert str(tmp_path) not in done.out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
 import subprocess
 import sys
@@ -33,6 +35,70 @@ def test_syslog_gets_the_lines_as_mail(tmp_path: Path) -> None:
 
 def test_without_syslog_standard_error_gets_them(tmp_path: Path) -> None:
     assert "INFO: hello" in log_to(tmp_path / "log")
+
+
+def test_a_syslog_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other,
+    ):
+        syslog.bind(str(tmp_path / "log"))
+        other.connect(str(tmp_path / "log"))
+        other.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other.send(b"full")
+        assert "lost: pyquarantine[" in log_to(tmp_path / "log")
+
+
+JSON_LOG = """
+import logging
+from pyquarantine_core.log import set_up_logging
+from pyquarantine_core.message_log import log_done
+from pyquarantine_core.types import MessageDone, Stage, Verdict
+set_up_logging(as_json=True, debug=True)
+log_done(MessageDone(queue_id="4X", client="192.0.2.1", sender="a@x.example\\u202e",
+    recipients=tuple(f"u{n}@x.example" for n in range(12)), verdict=Verdict.DISCARD,
+    stage=Stage.BODY, rules=("r",), actions=("r/hold",), stored=1, notified=0, seconds=0.0123))
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.getLogger("x").exception("it\\nfailed")
+"""
+
+
+def test_json_has_one_object_a_line_and_the_fields_of_a_message() -> None:
+    command = [sys.executable, "-c", JSON_LOG]
+    done, failed = subprocess.run(
+        command, check=True, capture_output=True, text=True
+    ).stderr.splitlines()
+    assert done.isascii()
+    entry = json.loads(done)
+    assert entry["message"].startswith(
+        "4X: verdict=discard rules=r actions=r/hold client=192.0.2.1"
+    )
+    assert entry["message"].endswith(",<u9@x.example> ms=12.3")
+    assert entry["level"] == "info"
+    assert entry["sender"] == "a@x.example\u202e"
+    assert len(entry["recipients"]) == 12
+    assert entry["milliseconds"] == 12.3
+    assert json.loads(failed)["message"] == "it\nfailed"
+    assert "ZeroDivisionError" in json.loads(failed)["exception"]
+
+
+def test_json_of_what_rules_and_actions_log_has_queue_id_and_step() -> None:
+    program = """
+import logging
+from pyquarantine_core.engine import MessageLog
+from pyquarantine_core.log import set_up_logging
+set_up_logging(as_json=True, debug=True)
+MessageLog(logging.getLogger("x"), {"queue_id": "4X", "step": "r/hold"}).info("holding")
+"""
+    command = [sys.executable, "-c", program]
+    line = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    entry = json.loads(line)
+    assert (entry["queue_id"], entry["step"]) == ("4X", "r/hold")
+    assert entry["message"] == "4X: r/hold: holding"
 
 
 def test_a_link_to_a_syslog_that_is_gone_is_no_syslog(tmp_path: Path) -> None:

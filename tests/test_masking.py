@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 import pytest
 
+from pyquarantine_core.config_schema import merged_schema
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.masking import masked
-from pyquarantine_core.schema import merged_schema, secret
+from pyquarantine_core.schema import secret
 from pyquarantine_core.testing.rules import load, rule
 from pyquarantine_core.types import (
     Action,

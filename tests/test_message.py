@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyquarantine_core.body import Body
+from pyquarantine_core.changes import describe_changes
+from pyquarantine_core.errors import PluginError
 from pyquarantine_core.message import Client, Message
 from pyquarantine_core.testing.rules import received
 
@@ -155,3 +157,34 @@ def test_closing_gives_back_the_files_of_all_bodies() -> None:
     message.roll_back(before)
     message.close()
     assert [len(body) for body in bodies] == [0, 0]
+
+
+class TestAddedRecipients:
+    def test_a_recipient_is_added_once_in_any_case(self) -> None:
+        message = received(recipients=["one@example.org"])
+        for address in ("lab@example.org", "LAB@example.org", "One@example.org"):
+            message.add_recipient(address)
+        assert message.addresses == ("one@example.org", "lab@example.org")
+        assert [one.address for one in message.added_recipients] == ["lab@example.org"]
+        assert message.removed_recipients == ()
+
+    def test_one_that_is_taken_out_again_was_never_there(self) -> None:
+        message = received()
+        message.add_recipient("lab@example.org")
+        message.remove_recipients(["lab@example.org"])
+        assert (message.added_recipients, message.removed_recipients) == ((), ())
+
+    def test_it_goes_when_the_action_is_rolled_back(self) -> None:
+        message = received()
+        before = message.snapshot()
+        message.add_recipient("lab@example.org")
+        assert list(describe_changes(before, message)) == ["add the recipients lab@example.org"]
+        message.roll_back(before)
+        assert message.added_recipients == ()
+
+    @pytest.mark.parametrize(
+        "wrong", ["", "lab", "@x", "a@", "<a@b>", "a b@c", "a@b\r\nc", "a@b\0", "a@\udcff", "a@b@c"]
+    )
+    def test_what_is_no_address_is_refused(self, wrong: str) -> None:
+        with pytest.raises(PluginError, match="is not an address that mail can be sent to"):
+            received().add_recipient(wrong)

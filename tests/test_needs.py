@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyquarantine_core.engine import Ruleset
 from pyquarantine_core.needs import BodyNeed, needs_of
+from pyquarantine_core.ruleset import Ruleset
 from pyquarantine_core.testing.probes import action, condition, rule, ruleset
 from pyquarantine_core.types import Part, Stage
 

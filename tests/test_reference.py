@@ -130,7 +130,7 @@ def test_a_kind_without_types_says_so(own_page: str) -> None:
         ({"const": "file"}, "`file`"),
         (refers_to("storages", ""), "the name of a [storage](#storages)"),
         (secret(""), "a text that is never printed"),
-        ({"type": "string", "format": "regex"}, "a regular expression"),
+        ({"type": "string", "format": "python-regex"}, "a regular expression"),
         ({"type": "string", "format": "uri"}, "a text (uri)"),
         ({"type": "string", "pattern": "^/", "x-expected": "an absolute path"}, "an absolute path"),
         (
@@ -147,6 +147,8 @@ def test_a_kind_without_types_says_so(own_page: str) -> None:
         ({"type": ["string", "null"]}, "a text or `null`"),
         ({"anyOf": [{"type": "integer"}, {"const": "all"}]}, "a whole number or `all`"),
         ({}, "any value"),
+        ({"anyOf": [{"const": 1}, True]}, "`1` or any value"),
+        ({"type": "array", "items": {"anyOf": [False]}}, "a list, each item nothing"),
     ],
 )
 def test_what_a_value_may_be_is_said_in_words(schema: dict[str, Any], words: str) -> None:

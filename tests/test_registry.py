@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from importlib_metadata import EntryPoint
 
-from pyquarantine_core import registry
-from pyquarantine_core.errors import PluginError
+from pyquarantine_core import hookspecs, registry
+from pyquarantine_core.config import build
+from pyquarantine_core.config_file import parse_config
+from pyquarantine_core.errors import ConfigError, DeprecatedApiWarning, PluginError
+from pyquarantine_core.hookspecs import GROUP, hookspec
 from pyquarantine_core.registry import Plugin, PluginPolicy, Registry, Status
-from pyquarantine_core.types import Kind, MessageDone, Stage, Verdict
+from pyquarantine_core.types import ActionType, Kind, MessageDone, Stage, Verdict
 
 if TYPE_CHECKING:
     from tests.conftest import InstallPlugin
@@ -38,14 +44,19 @@ def yields(*declarations: str) -> str:
 METAVAR = (
     "ConditionType(name='metavar', summary='', schema={}, decided_at=Stage.CONNECT, build=build)"
 )
+OWN_CONFIG = "DefaultFile(name='pyquarantine.conf', source=None)"
 GOOD = yields("declare('stamp')")
 DONE = MessageDone(
     queue_id="4XyZ1234",
     sender="a@example.org",
     recipients=("b@example.org",),
+    client="192.0.2.1",
+    rules=(),
     verdict=Verdict.ACCEPT,
     stage=Stage.BODY,
     actions=(),
+    stored=0,
+    notified=0,
     seconds=0.0,
 )
 
@@ -69,7 +80,9 @@ def test_a_plugin_is_found_with_its_package_version_and_what_it_provides(
     plugin = loaded(found, "stamp")
     assert (plugin.package, plugin.version, plugin.status) == ("pyq-stamp", "1.0", Status.ACTIVE)
     assert [one.name for one in plugin.provides[Kind.ACTION]] == ["stamp"]
-    assert found.find(Kind.ACTION, "stamp").summary == "A test"
+    (stamp,) = (one for one in found.all(Kind.ACTION, ActionType) if one.name == "stamp")
+    assert stamp.summary == "A test"
+    assert found.find(Kind.ACTION, "stamp") is stamp
     assert found.provider(Kind.ACTION, "stamp") is plugin
 
 
@@ -86,17 +99,21 @@ BROKEN = {
         f"{HEADER}\n@hookimpl\ndef pyquarantine_action():\n    return ()\n",
         "pyquarantine_action is not a hook of this core; did you mean pyquarantine_actions?",
     ),
+    "a hook without its mark": (
+        f"{HEADER}\ndef pyquarantine_actions():\n    return ()\n",
+        "pyquarantine_actions is not marked with @hookimpl, so it would not be called",
+    ),
     "a hook with an argument that the core does not give": (
         f"{HEADER}\n@hookimpl\ndef pyquarantine_actions(wanted):\n    return ()\n",
         "wanted",
     ),
     "a hook that yields something else": (
         yields("'stamp'"),
-        "pyquarantine_actions yielded 'stamp', which is not a ActionType",
+        "pyquarantine_actions yielded 'stamp', which is no ActionType",
     ),
     "a hook that yields another kind": (
         yields("StorageType(name='s', summary='', schema={'type': 'object'}, build=build)"),
-        "which is not a ActionType",
+        "which is no ActionType",
     ),
     "a hook that returns no declarations": (
         f"{HEADER}\n@hookimpl\ndef pyquarantine_actions():\n    return 7\n",
@@ -137,6 +154,30 @@ BROKEN = {
     "a schema that is no mapping": (
         yields("declare('stamp', schema='object')"),
         "the schema of the action 'stamp' is not an object",
+    ),
+    "a schema that is no JSON": (
+        yields("declare('stamp', schema={'type': 'object', 'default': {1}})"),
+        "the schema of the action 'stamp' cannot be written as JSON: Object of type set",
+    ),
+    "a schema that refers to what it does not have": (
+        yields("declare('stamp', schema={'type': 'object', 'anyOf': [{'$ref': '#/$defs/a'}]})"),
+        "the schema of the action 'stamp' refers to '#/$defs/a', which is not in its $defs",
+    ),
+    "a schema that refers to entries of nothing": (
+        yields("declare('stamp', schema={'type': 'object', 'x-refers-to': 'shelves'})"),
+        "has x-refers-to 'shelves', which is none of storages, notifications, lists",
+    ),
+    "a stage that is none": (
+        yields("declare('stamp', needs=3)"),
+        "the action 'stamp' has needs=3, which is no Stage",
+    ),
+    "a part that is none": (
+        yields("declare('stamp', changes='headers')"),
+        "the action 'stamp' has changes='headers', which is no Part",
+    ),
+    "a file outside of directories of its own": (
+        f"{HEADER}\n@hookimpl\ndef pyquarantine_files():\n    yield {OWN_CONFIG}\n",
+        "pyquarantine_files yielded 'pyquarantine.conf'; a file is named DIRECTORY/NAME",
     ),
     "a condition with the core's own name": (
         f"{HEADER}\n@hookimpl\ndef pyquarantine_conditions():\n    yield {METAVAR}\n",
@@ -182,6 +223,65 @@ def test_a_hook_of_a_newer_core_may_be_marked_optional(install_plugin: InstallPl
         f"{GOOD}\n@hookimpl(optionalhook=True)\ndef pyquarantine_web_pages():\n    return ()\n",
     )
     assert loaded(registry.load(), "pyq_newer").status is Status.ACTIVE
+
+
+class NewerCore:
+    """Hooks that a core to come might have."""
+
+    @hookspec(warn_on_impl=DeprecatedApiWarning("pyquarantine_old goes away; see new"))
+    def pyquarantine_old(self) -> None: ...
+
+    @hookspec
+    def pyquarantine_new(self) -> None: ...
+
+
+class TestDeprecation:
+    OLD = GOOD + "@hookimpl\ndef pyquarantine_old():\n    pass\n"
+
+    @pytest.fixture
+    def load(self, install_plugin: InstallPlugin) -> Callable[[str], Plugin]:
+        """Loads a plugin with this code into the core to come."""
+
+        def load(source: str) -> Plugin:
+            install_plugin("pyq_stamp", source, name="stamp")
+            point = EntryPoint("stamp", "pyq_stamp", GROUP)
+            found = registry.load_entry_points([point], PluginPolicy(), (hookspecs, NewerCore))
+            return loaded(found, "stamp")
+
+        return load
+
+    def test_a_deprecated_hook_works_and_is_told_of(self, load: Callable[[str], Plugin]) -> None:
+        plugin = load(self.OLD)
+        assert plugin.status is Status.ACTIVE
+        assert plugin.warnings == ("pyquarantine_old goes away; see new",)
+
+    def test_so_is_a_deprecated_field_of_a_declaration(self, load: Callable[[str], Plugin]) -> None:
+        plugin = load(
+            "import warnings\nfrom pyquarantine_core.errors import DeprecatedApiWarning\n"
+            + yields(
+                "warnings.warn('needs goes\\n away', DeprecatedApiWarning) or declare('stamp')",
+                "warnings.warn('needs goes away', DeprecatedApiWarning) or declare('other')",
+            )
+        )
+        assert plugin.warnings == ("needs goes away",)
+
+    def test_a_plugin_without_any_is_told_nothing(self, load: Callable[[str], Plugin]) -> None:
+        assert load(GOOD).warnings == ()
+
+    def test_a_hook_that_the_newer_core_has_is_no_misspelling(
+        self, load: Callable[[str], Plugin]
+    ) -> None:
+        assert load(self.OLD.replace("_old", "_new")).status is Status.ACTIVE
+        assert "did you mean pyquarantine_new?" in load(self.OLD.replace("_old", "_newer")).cause
+
+    def test_what_other_code_warns_of_is_not_the_plugins_affair(
+        self, load: Callable[[str], Plugin]
+    ) -> None:
+        source = "import warnings\nwarnings.warn('mine', UserWarning)\n" + GOOD
+        with warnings.catch_warnings(record=True) as shown:
+            warnings.simplefilter("always")
+            assert load(source).warnings == ()
+        assert [str(one.message) for one in shown] == ["mine"]
 
 
 class TestNamesClaimedTwice:
@@ -276,6 +376,14 @@ class TestMissingTypes:
             " (pyq-bad 1.0 failed: ModuleNotFoundError: No module named 'no_such_module';"
             " not let in by 'plugins': pyq-denied)"
         )
+
+    def test_they_are_named_at_an_unknown_key_which_may_be_a_services(
+        self, install_plugin: InstallPlugin
+    ) -> None:
+        install_plugin("pyq_bad", "import no_such_module")
+        file = parse_config('{"web": 1, "rules": []}', Path("test.conf"))
+        with pytest.raises(ConfigError, match=r"web: unknown key .pyq-bad 1.0 failed: Module"):
+            build(file, registry.load())
 
 
 class TestObservers:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from pyquarantine_core import registry
 from pyquarantine_core.config_file import read_config_file
+from pyquarantine_core.config_schema import merged_schema
 from pyquarantine_core.errors import PluginError
 from pyquarantine_core.hookspecs import GROUP, hookimpl
-from pyquarantine_core.schema import check_fragment, merged_schema, one_of, with_defaults
+from pyquarantine_core.schema import check_fragment, one_of, with_defaults
 from pyquarantine_core.types import (
     ActionType,
+    ConditionType,
     JsonSchema,
     Options,
     Part,
@@ -55,6 +59,17 @@ def pyquarantine_actions() -> Iterable[ActionType]:
             changes=Part.NOTHING,
             build=never_built,
         )
+
+
+@hookimpl
+def pyquarantine_conditions() -> Iterable[ConditionType]:
+    yield ConditionType(
+        name="within",
+        summary="For these tests",
+        schema={"type": "object", "properties": {"limit": {"type": "integer", "default": 1}}},
+        decided_at=Stage.CONNECT,
+        build=never_built,
+    )
 
 
 @hookimpl
@@ -97,14 +112,32 @@ def test_it_is_a_schema_of_2020_12(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("name", ["store-originals", "subject-mark"])
-def test_an_editor_accepts_the_examples(name: str, schema: dict[str, Any]) -> None:
-    assert accepts(schema, read_config_file(CONFIGS / f"{name}.conf").data)
+def check_jsonschema(schema: dict[str, Any], config: object, directory: Path) -> str:
+    """What the program of that name says; it knows nothing of ours."""
+    (directory / "schema.json").write_text(json.dumps(schema))
+    (directory / "config.json").write_text(json.dumps(config))
+    program = Path(sys.executable).with_name("check-jsonschema")
+    done = subprocess.run(
+        [program, "--schemafile", directory / "schema.json", directory / "config.json"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == (0 if "ok -- validation done" in done.stdout else 1), done
+    return done.stdout
 
 
-def test_an_editor_refuses_a_misspelt_option(schema: dict[str, Any]) -> None:
-    assert accepts(schema, rule("add_header", field="X-Seen", value="yes"))
-    assert not accepts(schema, rule("add_header", field="X-Seen", vlaue="yes"))
+@pytest.mark.parametrize("config", sorted(CONFIGS.iterdir()), ids=lambda path: path.stem)
+def test_another_program_accepts_the_examples(
+    config: Path, schema: dict[str, Any], tmp_path: Path
+) -> None:
+    data = read_config_file(config).data
+    assert "ok -- validation done" in check_jsonschema(schema, data, tmp_path)
+
+
+def test_another_program_refuses_a_misspelt_option(schema: dict[str, Any], tmp_path: Path) -> None:
+    misspelt = rule("add_header", field="X-Seen", vlaue="yes")
+    assert "'vlaue' was unexpected" in check_jsonschema(schema, misspelt, tmp_path)
 
 
 def test_every_key_is_described(schema: dict[str, Any]) -> None:
@@ -115,6 +148,16 @@ def test_every_key_is_described(schema: dict[str, Any]) -> None:
         if not {"description", "$ref", "enum"} & set(value)
     ]
     assert undescribed == []
+
+
+def test_a_misspelt_key_of_a_conditions_value_is_refused(own_schema: dict[str, Any]) -> None:
+    def config(**value: int) -> dict[str, Any]:
+        (step,) = rule("above", limit=1)["rules"]
+        return {"rules": [{**step, "conditions": {"within": value}}]}
+
+    assert accepts(own_schema, config(limit=1))
+    assert accepts(own_schema, config())
+    assert not accepts(own_schema, config(limti=1))
 
 
 class TestFragments:
@@ -161,6 +204,9 @@ class TestDefaults:
 
     def test_what_the_config_says_stands(self) -> None:
         assert with_defaults(FRAGMENT, {"mode": "0640"})["mode"] == "0640"
+
+    def test_an_option_that_may_be_anything_has_none(self) -> None:
+        assert with_defaults({"properties": {"anything": True}}, {}) == {}
 
     def test_nobody_can_change_them_for_others(self) -> None:
         with_defaults(FRAGMENT, {})["tags"].append("x")

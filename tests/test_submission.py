@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from pyquarantine_core.errors import ReleaseError
-from pyquarantine_core.submission import submit
+from pyquarantine_core import submission
+from pyquarantine_core.errors import InDoubtError, ReleaseError, StorageError
+from pyquarantine_core.submission import Failure, SmtpSession, SubmissionError, submit
 from pyquarantine_core.testing.sink import Received, SmtpSink
 from pyquarantine_core.testing.sockets import free_port
 
@@ -177,9 +179,42 @@ class TestRefusals:
         smtp_sink.refuse_data = reply
         assert refusal(smtp_sink) == f"127.0.0.1 port PORT: {reply}"
 
-    def test_a_connection_lost_before_the_answer_is_no_delivery(self, smtp_sink: SmtpSink) -> None:
+    def test_a_connection_lost_before_the_answer_leaves_it_in_doubt(
+        self, smtp_sink: SmtpSink
+    ) -> None:
         smtp_sink.drop_after_data = True
-        assert refusal(smtp_sink).startswith("127.0.0.1 port PORT: ")
+        with pytest.raises(InDoubtError, match="it may have taken the message all the same"):
+            send(smtp_sink)
+
+    def test_who_may_get_it_is_told_before_the_content_is_sent(self, smtp_sink: SmtpSink) -> None:
+        smtp_sink.refuse_recipients = {ONE: "550 5.1.1 unknown"}
+        told: list[tuple[Sequence[str], int]] = []
+        submit(
+            ("127.0.0.1", smtp_sink.port),
+            SENDER,
+            (ONE, TWO),
+            CONTENT,
+            before_data=lambda accepted: told.append((accepted, len(smtp_sink.received))),
+        )
+        assert told == [([TWO], 0)]
+        assert arrived(smtp_sink).recipients == (TWO,)
+
+    def test_what_fails_before_the_content_keeps_it_from_being_sent(
+        self, smtp_sink: SmtpSink
+    ) -> None:
+        def fail(_accepted: Sequence[str]) -> None:
+            raise StorageError("the disk is full")
+
+        with pytest.raises(StorageError, match="the disk is full"):
+            submit(("127.0.0.1", smtp_sink.port), SENDER, (ONE,), CONTENT, before_data=fail)
+        assert smtp_sink.received == ()
+
+    def test_nobody_may_get_it_when_all_are_refused(self, smtp_sink: SmtpSink) -> None:
+        smtp_sink.refuse_recipients = {ONE: "550 5.1.1 unknown"}
+        told: list[Sequence[str]] = []
+        with pytest.raises(ReleaseError):
+            submit(("127.0.0.1", smtp_sink.port), SENDER, (ONE,), CONTENT, before_data=told.append)
+        assert told == []
 
     def test_a_server_that_is_not_there(self) -> None:
         port = free_port()
@@ -189,3 +224,108 @@ class TestRefusals:
     def test_what_the_server_says_cannot_steer_the_terminal(self, smtp_sink: SmtpSink) -> None:
         smtp_sink.refuse_data = "554 \x1b[2Jgone"
         assert refusal(smtp_sink).endswith(r"554 \x1b[2Jgone")
+
+
+class TestSession:
+    """Several messages on one connection."""
+
+    @pytest.fixture
+    def session(self, smtp_sink: SmtpSink) -> Iterator[SmtpSession]:
+        session = SmtpSession(("127.0.0.1", smtp_sink.port))
+        yield session
+        session.close()
+
+    def test_each_has_a_transaction_of_its_own(
+        self, session: SmtpSession, smtp_sink: SmtpSink
+    ) -> None:
+        session.send(SENDER, [ONE], CONTENT)
+        session.send("", ["müller@example.org"], b"X: \xfc\r\n\r\n")
+        session.send(SENDER, [TWO], CONTENT)
+        first, second, third = smtp_sink.received
+        assert (first.sender, first.recipients, first.mail_options) == (SENDER, (ONE,), ())
+        assert second.recipients == ("müller@example.org",)
+        assert set(second.mail_options) == {"BODY=8BITMIME", "SMTPUTF8"}
+        assert (third.sender, third.recipients, third.mail_options) == (SENDER, (TWO,), ())
+        assert smtp_sink.connections == 1
+
+    @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+    def test_a_refusal_leaves_nothing_for_the_next(
+        self, step: str, session: SmtpSession, smtp_sink: SmtpSink
+    ) -> None:
+        smtp_sink.refuse_sender = "451 4.3.0 later" if step == "MAIL" else ""
+        smtp_sink.refuse_recipients = {ONE: "550 5.1.1 unknown"} if step == "RCPT" else {}
+        smtp_sink.refuse_data = "554 5.6.0 no" if step == "DATA" else ""
+        with pytest.raises(SubmissionError):
+            session.send(SENDER, [ONE], CONTENT)
+        smtp_sink.refuse_sender = smtp_sink.refuse_data = ""
+        session.send(SENDER, [TWO], CONTENT)
+        assert arrived(smtp_sink).recipients == (TWO,)
+        assert smtp_sink.connections == 1
+
+    def test_a_server_that_ends_the_connection_after_some_is_called_again(
+        self, session: SmtpSession, smtp_sink: SmtpSink
+    ) -> None:
+        smtp_sink.messages_per_connection = 2
+        for _ in range(5):
+            session.send(SENDER, [ONE], CONTENT)
+        assert (len(smtp_sink.received), smtp_sink.connections) == (5, 3)
+
+    def test_a_server_that_dropped_the_connection_meanwhile_is_called_again(
+        self, session: SmtpSession, smtp_sink: SmtpSink
+    ) -> None:
+        session.send(SENDER, [ONE], CONTENT)
+        smtp_sink.drop_at = "MAIL"
+        smtp_sink.drops_left = 1
+        session.send(SENDER, [TWO], CONTENT)
+        assert [one.recipients for one in smtp_sink.received] == [(ONE,), (TWO,)]
+        assert smtp_sink.connections == 2
+
+    @pytest.mark.parametrize("step", ["EHLO", "MAIL", "RCPT"])
+    def test_a_connection_lost_before_the_content_means_unreachable(
+        self, step: str, session: SmtpSession, smtp_sink: SmtpSink
+    ) -> None:
+        smtp_sink.drop_at = step
+        with pytest.raises(SubmissionError) as caught:
+            session.send(SENDER, [ONE], CONTENT)
+        assert caught.value.failure is Failure.UNREACHABLE
+        smtp_sink.drop_at = ""
+        session.send(SENDER, [TWO], CONTENT)
+        assert arrived(smtp_sink).recipients == (TWO,)
+
+    def test_a_message_whose_answer_was_lost_is_not_sent_again_at_once(
+        self, session: SmtpSession, smtp_sink: SmtpSink
+    ) -> None:
+        session.send(SENDER, [ONE], CONTENT)
+        smtp_sink.drop_before_reply = True
+        with pytest.raises(InDoubtError, match="may have taken the message"):
+            session.send(SENDER, [TWO], CONTENT)
+        assert [one.recipients for one in smtp_sink.received] == [(ONE,), (TWO,)]
+
+    @pytest.mark.parametrize(
+        ("reply", "failure"),
+        [
+            ("450 4.2.0 greylisted", Failure.TEMPORARY),
+            ("550 5.1.1 unknown", Failure.PERMANENT),
+            ("421 4.3.2 going down", Failure.UNREACHABLE),
+        ],
+    )
+    @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+    def test_what_a_refusal_means(
+        self, step: str, reply: str, failure: Failure, session: SmtpSession, smtp_sink: SmtpSink
+    ) -> None:
+        smtp_sink.refuse_sender = reply if step == "MAIL" else ""
+        smtp_sink.refuse_recipients = {ONE: reply} if step == "RCPT" else {}
+        smtp_sink.refuse_data = reply if step == "DATA" else ""
+        with pytest.raises(SubmissionError, match=reply) as caught:
+            session.send(SENDER, [ONE], CONTENT)
+        assert caught.value.failure is failure
+
+    def test_a_server_that_says_nothing_is_unreachable(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(submission, "TIMEOUT", 0.05)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            session = SmtpSession(("127.0.0.1", silent.getsockname()[1]))
+            with pytest.raises(SubmissionError, match="timed out") as caught:
+                session.send(SENDER, [ONE], CONTENT)
+        assert caught.value.failure is Failure.UNREACHABLE

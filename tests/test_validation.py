@@ -60,6 +60,7 @@ def when(**conditions: object) -> dict[str, Any]:
         ({"pretend": "yes"}, "pretend: 'yes' should be true or false"),
         ({"workers": 0}, "workers: 0 is less than the minimum of 1"),
         ({"workers": True}, "workers: true should be a whole number"),
+        ({"workers": 0.5}, "workers: 0.5 should be a whole number"),
         ({"workers": None}, "workers: null should be a whole number"),
         (
             {"socket_mode": "0888"},
@@ -90,6 +91,10 @@ def test_a_config_without_rules() -> None:
         ({"name": ""}, "rules[0].name: must not be empty"),
         ({"actions": []}, "rules[0].actions: must not be empty"),
         ({"nmae": "x"}, "rules[0].nmae: unknown key; did you mean 'name'?"),
+        (
+            {"actions": [{**ADD["actions"][0], "field": "X"}]},
+            "rules[0].actions[0].field: unknown key; what belongs to the type goes into 'options'",
+        ),
         ({"on_error": "stop"}, "rules[0].on_error: 'stop' is not one of tempfail, continue"),
         (
             {"actions": [{"name": "a", "type": "add_header"}]},

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from tests.conftest import Run
+
+pytestmark = pytest.mark.wheels
+
 ROOT = Path(__file__).parent.parent
 PLUGINS = sorted(one.parent for one in ROOT.glob("plugins/*/pyproject.toml"))
-WHEELHOUSE = Path(sys.prefix) / "wheelhouse"
-LOCAL_ONLY = ("--quiet", "--no-index", "--find-links", str(WHEELHOUSE))
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    done = subprocess.run(
-        command,
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": "", "PIP_CONFIG_FILE": os.devnull},
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
-def test_a_wheel_passes_its_tests_beside_the_core_alone(plugin: Path, tmp_path: Path) -> None:
+def test_a_wheel_passes_its_tests_beside_the_core_alone(
+    plugin: Path, run: Run, local_only: tuple[str, ...], tmp_path: Path
+) -> None:
     sources = tmp_path / "sources"
     for source in (ROOT, plugin):
         shutil.copytree(
@@ -43,8 +33,11 @@ def test_a_wheel_passes_its_tests_beside_the_core_alone(plugin: Path, tmp_path: 
     built = tmp_path / "built"
     pip = (sys.executable, "-m", "pip")
     run(
-        *(*pip, "wheel", *LOCAL_ONLY, "--no-deps", "--wheel-dir", built),
-        *(one for one in sources.iterdir()),
+        *pip,
+        "wheel",
+        *local_only,
+        *("--no-deps", "--wheel-dir", str(built)),
+        *sources.iterdir(),
         cwd=tmp_path,
     )
     wheels = {wheel.name.partition("-")[0]: wheel for wheel in built.iterdir()}
@@ -53,13 +46,14 @@ def test_a_wheel_passes_its_tests_beside_the_core_alone(plugin: Path, tmp_path: 
     run(sys.executable, "-m", "venv", tmp_path / "empty", cwd=tmp_path)
     python = tmp_path / "empty" / "bin" / "python"
     run(
-        *(python, "-m", "pip", "install", *LOCAL_ONLY),
+        python,
+        *("-m", "pip", "install", *local_only),
         *(f"{wheels['pyquarantine_core']}[testing]", wheels[plugin.name], "hypothesis"),
         cwd=tmp_path,
     )
     shutil.copytree(plugin / "tests", tmp_path / "tests")
     flags = ("-q", "-W", "error", "--import-mode=importlib", "-p", "no:cacheprovider")
-    without_extras = ("-m", "not databases")
+    without_extras = ("-m", "not browser and not databases")
     report = run(python, "-m", "pytest", *flags, *without_extras, "tests", cwd=tmp_path)
     assert " passed" in report
     listed = run(python.with_name("pyquarantine"), "plugins", "--json", cwd=tmp_path)

@@ -15,7 +15,11 @@ from pyquarantine_core.cli.session import Session
 from pyquarantine_core.config_file import DEFAULT_PATH
 from pyquarantine_core.errors import ConfigError, PluginError, PyquarantineError
 from pyquarantine_core.printable import printable
+from pyquarantine_core.registry import one_line
 from pyquarantine_core.types import CommandType, Kind
+
+LONGEST_SUMMARY = 200
+"""Characters of a command's summary in `--help`: all of it, on as many lines as it takes."""
 
 
 class CommandGroup(click.Group):
@@ -34,12 +38,14 @@ class CommandGroup(click.Group):
         declaration = registry.find(Kind.COMMAND, cmd_name)
         assert isinstance(declaration, CommandType)
         plugin = registry.provider(Kind.COMMAND, cmd_name)
+        where = f"{plugin.label}: the command {cmd_name!r} cannot be built"
         try:
-            return declaration.build()
-        except Exception as error:
-            raise PluginError(
-                f"{plugin.label}: the command {cmd_name!r} cannot be built: {error}"
-            ) from error
+            command: object = declaration.build()
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{where}: {one_line(error)}") from error
+        if not isinstance(command, click.Command):
+            raise PluginError(f"{where}: {command!r} is not a click command")
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -59,7 +65,10 @@ class CommandGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List commands without building those of plugins."""
         registry = _session(ctx).registry
-        rows = [(name, command.get_short_help_str(60)) for name, command in self.commands.items()]
+        rows = [
+            (name, command.get_short_help_str(LONGEST_SUMMARY))
+            for name, command in self.commands.items()
+        ]
         rows += [
             (one.name, one.summary)
             for one in registry.all(Kind.COMMAND, CommandType)
@@ -97,9 +106,13 @@ def cli(context: click.Context, path: Path) -> None:  # noqa: ARG001 - _session 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program; a mistake is one line, with exit status 1, 2 (usage) or 78 (config)."""
     from pyquarantine_core.cli import (  # noqa: F401, PLC0415 - they add themselves to `cli`
+        check,
         commands,
         explain,
         lists,
+        outbox,
+        plugins,
+        reload,
     )
 
     try:

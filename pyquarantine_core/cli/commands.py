@@ -1,4 +1,4 @@
-"""The core's own commands: what is installed, and what is configured."""
+"""What is configured, and what could be."""
 
 from __future__ import annotations
 
@@ -13,38 +13,12 @@ from pyquarantine_core.cli import cli
 from pyquarantine_core.cli.output import as_json_option, print_json, print_table
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.config import Config
-from pyquarantine_core.engine import OnError, Step
+from pyquarantine_core.config_schema import merged_schema
 from pyquarantine_core.masking import masked
 from pyquarantine_core.quarantine import quarantines
 from pyquarantine_core.reference import reference
-from pyquarantine_core.registry import Plugin
 from pyquarantine_core.resolved import resolved
-from pyquarantine_core.schema import merged_schema
-
-
-@cli.command()
-@as_json_option
-@click.pass_obj
-def plugins(session: Session, as_json: bool) -> None:
-    """List the installed plugins, what they provide, and why one is not in use."""
-    found = session.registry.plugins
-    if as_json:
-        print_json([_as_data(plugin) for plugin in found])
-        return
-    print_table(
-        ("Plugin", "Version", "Package", "Status", "Provides"),
-        [
-            (
-                plugin.name,
-                plugin.version,
-                plugin.package,
-                plugin.status.value,
-                plugin.cause or _provides(plugin),
-            )
-            for plugin in found
-        ],
-        empty="no plugin is installed; try: pip install pyquarantine-core[all]",
-    )
+from pyquarantine_core.ruleset import OnError, Step
 
 
 @cli.command()
@@ -103,6 +77,7 @@ def _show_quarantines(config: Config) -> None:
 def _show_lists(config: Config) -> None:
     rows = [(name, options["type"]) for name, options in config.settings["lists"].items()]
     if rows:
+        click.echo()
         print_table(("List", "Type"), rows)
 
 
@@ -119,27 +94,3 @@ def _traits(step: Step) -> str:
     if step.logger.level != logging.INFO:
         traits.append(f"loglevel: {logging.getLevelName(step.logger.level).lower()}")
     return ", ".join(traits)
-
-
-def _provides(plugin: Plugin) -> str:
-    if not plugin.provides and not plugin.observes:
-        return "nothing (is @hookimpl missing?)"
-    return "\n".join(
-        f"{kind.value}: {', '.join(one.name for one in declarations)}"
-        for kind, declarations in plugin.provides.items()
-    )
-
-
-def _as_data(plugin: Plugin) -> dict[str, object]:
-    return {
-        "name": plugin.name,
-        "version": plugin.version,
-        "package": plugin.package,
-        "status": plugin.status.value,
-        "cause": plugin.cause,
-        "provides": {
-            kind.value: [one.name for one in declarations]
-            for kind, declarations in plugin.provides.items()
-        },
-        "observes": plugin.observes,
-    }

@@ -94,6 +94,8 @@ def _show(step: ExplainedStep) -> None:
         click.echo(f"{indent}    {_judged(condition)}")
     for change in step.changes:
         click.echo(f"{indent}    {printable(change)}")
+    for line in step.log:
+        click.echo(f"{indent}    log: {printable(line)}")
     if step.decision is not None:
         ends = "" if step.pretended else " and ends the rules"
         text = f"{step.decision.verdict.name} {step.decision.text}".rstrip()

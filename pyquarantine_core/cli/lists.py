@@ -36,6 +36,7 @@ class _Named:
     "list",
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="COMMAND ...",
+    invoke_without_command=True,
 )
 @click.argument("name")
 @click.pass_context
@@ -44,7 +45,16 @@ def list_(context: click.Context, name: str) -> None:
 
     `pyquarantine show` tells which lists there are.
     """
-    context.obj = _Named(context.find_object(Session) or Session(), name)
+    session = context.find_object(Session)
+    assert session is not None
+    context.obj = _Named(session, name)
+    if context.invoked_subcommand is None:
+        assert isinstance(context.command, click.Group)
+        commands = context.command.commands
+        if name in commands:
+            known = ", ".join(session.config.lists) or "none configured"
+            raise click.UsageError(f"name a list before {name!r}: {known}")
+        raise click.UsageError(f"say what to do with {name!r}: {', '.join(commands)}")
 
 
 @list_.command("list")
@@ -67,11 +77,13 @@ def list_entries(
     as_json: bool,
 ) -> None:
     """List entries, oldest first."""
-    found = lists.find(named.entries, lists.ListQuery(senders, recipients, older_than))
+    query = lists.ListQuery(senders, recipients, older_than)
+    found = lists.find(named.entries, query)
     if as_json:
         print_json([_as_data(entry) for entry in found])
     else:
-        empty = f"list {named.name!r} has no such entry"
+        what = "entry" if query == lists.ListQuery() else "such entry"
+        empty = f"list {named.name!r} has no {what}"
         print_table(COLUMNS, [_as_row(entry) for entry in found], empty=empty)
 
 

@@ -7,11 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 from pyquarantine_core import config as configuration
-from pyquarantine_core import registry as plugins
 from pyquarantine_core.config import Config
 from pyquarantine_core.config_file import DEFAULT_PATH, read_config_file
-from pyquarantine_core.errors import ConfigError
-from pyquarantine_core.registry import PluginPolicy, Registry
+from pyquarantine_core.registry import Registry
 from pyquarantine_core.types import Component
 
 
@@ -30,11 +28,7 @@ class Session:
     @cached_property
     def registry(self) -> Registry:
         """The plugins that the config lets in; all of them when it cannot be read."""
-        try:
-            policy = PluginPolicy.from_config(read_config_file(self.path).data.get("plugins"))
-        except ConfigError:
-            policy = PluginPolicy()
-        return plugins.load(policy)
+        return configuration.load_plugins(self.path)
 
     @cached_property
     def config(self) -> Config:

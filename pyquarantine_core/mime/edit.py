@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pyquarantine_core.body import Body
 from pyquarantine_core.mime.entities import header_lines, new_boundary
-from pyquarantine_core.mime.structure import MimePart, Structure, scan
+from pyquarantine_core.mime.reading import MessageParts
+from pyquarantine_core.mime.structure import MimePart
 
 if TYPE_CHECKING:
     from pyquarantine_core.message import Header, Message
@@ -36,28 +37,15 @@ class _Splice:
     data: bytes
 
 
-class MessageEdit:
-    """Edits of one message, which `record` puts on it together.
-
-    Attributes:
-        body: the bytes that offsets refer to.
-        structure: what is in them.
-    """
+class MessageEdit(MessageParts):
+    """Edits of one message, which `record` puts on it together."""
 
     def __init__(self, message: Message) -> None:
+        super().__init__(message)
         self._message = message
-        self.body = message.body.read()
-        self.structure: Structure = scan(
-            ((header.name, header.raw) for header in message.headers), self.body
-        )
         self._splices: list[_Splice] = []
         self._headers: dict[str, str] = {}
         self._enclosed = False
-
-    @property
-    def root(self) -> MimePart:
-        """The message as a part."""
-        return self.structure.root
 
     def replace_text(self, part: MimePart, text: EditedText) -> None:
         """Put a new text in the place of a part's content; its header says what it is in."""

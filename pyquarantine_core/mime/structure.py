@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from pyquarantine_core.body import View
 from pyquarantine_core.mime.fields import FieldValue, read_media_type, read_word
 
 MAX_DEPTH = 100
@@ -166,7 +167,7 @@ class Structure:
     limit: str = ""
 
 
-def scan(headers: Iterable[tuple[str, bytes]], body: bytes) -> Structure:
+def scan(headers: Iterable[tuple[str, bytes]], body: View) -> Structure:
     """Find the parts of a message.
 
     Args:
@@ -180,7 +181,7 @@ def scan(headers: Iterable[tuple[str, bytes]], body: bytes) -> Structure:
 class _Scan:
     """One scan at work: the parts that are open, the message first, and their delimiters."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: View) -> None:
         self.body = body
         self.open: list[MimePart] = []
         self.levels: dict[bytes, list[int]] = {}
@@ -264,7 +265,7 @@ class _Scan:
 
     def _next_dashes(self, position: int) -> int:
         """Offset of the next line that begins like a boundary, from the line at `position` on."""
-        if self.body.startswith(b"--", position):
+        if self.body[position : position + 2] == b"--":
             return position
         return self.body.find(b"\n--", position) + 1 or -1
 

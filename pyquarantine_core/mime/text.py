@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pyquarantine_core.body import View
 from pyquarantine_core.encoded_words import codec_of
 from pyquarantine_core.mime.content import ContentError, Encoded, decode_transfer, encode_transfer
 from pyquarantine_core.mime.structure import MimePart
@@ -126,12 +127,22 @@ class PartText:
         return "".join([*pieces, self.decoded(at)])
 
 
-def read_text(part: MimePart, body: bytes) -> str:
-    """What a mail client shows of a text, whatever is wrong with it; cut after `MAX_TEXT` bytes."""
+ToldInside = Callable[[bytes], str]
+"""Finds the charset that a text names itself, as HTML can; empty when it names none."""
+
+
+def read_text(part: MimePart, body: View, told_inside: ToldInside = lambda _: "") -> str:
+    """What a mail client shows of a text, whatever is wrong with it; cut after `MAX_TEXT` bytes.
+
+    Args:
+        part: the text.
+        body: of the message.
+        told_inside: asked when the header names no charset and the text is not UTF-8.
+    """
     data = body[part.start : min(part.end, part.start + MAX_TEXT)]
     with contextlib.suppress(ContentError):
         data = decode_transfer(data, part.encoding)
-    return _SURROGATES.sub("\ufffd", data.decode(_codec(part, data), "replace"))
+    return _SURROGATES.sub("\ufffd", data.decode(_codec(part, data, told_inside), "replace"))
 
 
 def _is_like_ascii(codec: str) -> bool:
@@ -152,7 +163,7 @@ def _not_in_charset(part: MimePart) -> ContentError:
     return ContentError(f"a text is not in its charset {part.charset!r}")
 
 
-def _codec(part: MimePart, data: bytes) -> str:
+def _codec(part: MimePart, data: bytes, told_inside: ToldInside = lambda _: "") -> str:
     """The codec of a text; where its charset says too little, as clients guess."""
     codec = codec_of(part.charset)
     if codec is not None and codec != "ascii":
@@ -160,5 +171,5 @@ def _codec(part: MimePart, data: bytes) -> str:
     try:
         data.decode()
     except UnicodeDecodeError:
-        return "cp1252"
+        return codec_of(told_inside(data)) or "cp1252"
     return "utf-8"

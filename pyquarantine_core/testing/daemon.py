@@ -22,15 +22,18 @@ class Daemon:
     Args:
         config: A config file.
         socket: Where to listen, instead of at the config's `socket`.
+        python: The interpreter to run it with, such as that of another virtual environment.
 
     Attributes:
         address: Where it listens, once started: `inet:0@127.0.0.1` has become a real port.
     """
 
-    def __init__(self, config: Path, socket: str | None = None) -> None:
+    def __init__(
+        self, config: Path, socket: str | None = None, python: str = sys.executable
+    ) -> None:
         self.address = ""
         self._command = [
-            *(sys.executable, "-m", "pyquarantine_core.daemon", "--debug", "--config", str(config)),
+            *(python, "-m", "pyquarantine_core.daemon", "--debug", "--config", str(config)),
             *(("--socket", socket) if socket else ()),
         ]
         self._lines: list[str] = []
@@ -100,14 +103,35 @@ class Daemon:
             raise DaemonFailed(f"the daemon did not log {text!r}:\n{self.log}")
         return found
 
+    def generations(self) -> list[int]:
+        """Process IDs of the generations; after a reload, an old one may still be there."""
+        return _children(self.pid)
+
     def workers(self) -> list[int]:
-        """Process IDs of the workers."""
-        (generation,) = _children(self.pid)
-        return _children(generation)
+        """Process IDs of the workers, and of the outbox sender where there is one."""
+        return [pid for generation in self.generations() for pid in _children(generation)]
+
+    def reload(self) -> None:
+        """Send SIGHUP and wait until the new generation serves.
+
+        Raises:
+            DaemonFailed: It does not.
+        """
+        with self._changed:
+            seen = self._count(" reloaded\n")
+        self._process.send_signal(signal.SIGHUP)
+        with self._changed:
+            if not self._changed.wait_for(
+                lambda: self._count(" reloaded\n") > seen or self._ended, 30.0
+            ):
+                raise DaemonFailed(f"the daemon did not reload:\n{''.join(self._lines)}")
 
     @property
     def _ended(self) -> bool:
         return bool(self._lines) and not self._lines[-1]
+
+    def _count(self, text: str) -> int:
+        return sum(text in line for line in self._lines)
 
     def _find(self, text: str) -> str | None:
         return next((line for line in self._lines if text in line), None)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import email
 import hashlib
+import re
 from collections import Counter
 from email import policy
 from email.message import EmailMessage
 
 from pyquarantine_core.message import Message
+
+_DASHED_LINE = re.compile(rb"^--.*\n", re.MULTILINE)
 
 
 def as_sent(message: Message, *, original: bool = False) -> bytes:
@@ -39,3 +42,13 @@ def files(content: bytes) -> Counter[tuple[str, str]]:
         data = raw.rstrip("\r\n").encode("utf-8", "surrogateescape")
         found[part.get_content_type(), hashlib.sha256(data).hexdigest()] += 1
     return found
+
+
+def parts_lost(before: bytes, after: bytes) -> int:
+    """How many parts of a message are not in another one to the byte, headers included."""
+    return sum((_sections(before) - _sections(after)).values())
+
+
+def _sections(content: bytes) -> Counter[bytes]:
+    """What stands between the lines of a body that look like boundaries."""
+    return Counter(_DASHED_LINE.split(content.partition(b"\r\n\r\n")[2]))

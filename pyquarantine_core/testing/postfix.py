@@ -10,16 +10,12 @@ socket must let that user in.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -29,6 +25,7 @@ from pyquarantine_core.testing.postfix_files import (
     make_queue,
     write_configuration,
 )
+from pyquarantine_core.testing.processes import end_group, greets, wait_until
 from pyquarantine_core.testing.sockets import MilterSocket, free_port, is_free
 
 START_TIMEOUT = 30.0
@@ -150,7 +147,7 @@ class Postfix:
         def idle() -> bool:
             return not any(self._under_way()) and not any(self._under_way())
 
-        if not _wait(idle, timeout):
+        if not wait_until(idle, timeout):
             raise TimeoutError(f"mail is still under way: {self.queue()}; log:\n{self.log()}")
 
     def _under_way(self) -> Iterator[Path]:
@@ -182,9 +179,9 @@ class Postfix:
 
         def settled() -> bool:
             # The master listens on both ports before it serves either; the filter sees no probe.
-            return started.poll() is not None or _greets(self.reinjection_port)
+            return started.poll() is not None or greets(self.reinjection_port, START_TIMEOUT)
 
-        if not _wait(settled, START_TIMEOUT):
+        if not wait_until(settled, START_TIMEOUT):
             raise PostfixFailed(f"no greeting in {START_TIMEOUT:.0f} s; log:\n{self.log()}")
         if started.returncode is None:
             return True
@@ -199,13 +196,7 @@ class Postfix:
         if self._master is None:
             return
         master, self._master = self._master, None
-        master.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            master.wait(STOP_TIMEOUT)
-        if not _wait(lambda: not _lives(master.pid), STOP_TIMEOUT):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(master.pid, signal.SIGKILL)
-        master.wait()
+        end_group(master, STOP_TIMEOUT)
 
     def _run(self, command: str, *arguments: str, content: bytes = b"") -> str:
         config = self.directory / "config"
@@ -260,34 +251,3 @@ def _queued_message(entry: dict[str, object]) -> QueuedMessage:
         recipients=tuple(str(recipient["address"]) for recipient in recipients),
         delay_reasons=tuple(str(recipient.get("delay_reason", "")) for recipient in recipients),
     )
-
-
-def _greets(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=START_TIMEOUT) as stream:
-            greeting = stream.recv(4)
-            stream.sendall(b"QUIT\r\n")
-    except OSError:
-        return False
-    return greeting == b"220 "
-
-
-def _lives(group: int) -> bool:
-    """Whether a process of this group still runs; one that nobody has reaped yet does not."""
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # proc(5): pid (comm) state ppid pgrp; the command's name may hold anything.
-            state, _, process_group = status.read_text().rpartition(")")[2].split()[:3]
-            if int(process_group) == group and state != "Z":
-                return True
-    return False
-
-
-def _wait(condition: Callable[[], bool], timeout: float) -> bool:
-    """Look again and again until the condition holds; False if it does not within the time."""
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from pyquarantine_core.engine import (
+from pyquarantine_core.message import Message
+from pyquarantine_core.ruleset import (
     BoundAction,
     BoundCondition,
     Conditions,
@@ -14,7 +15,6 @@ from pyquarantine_core.engine import (
     Ruleset,
     Step,
 )
-from pyquarantine_core.message import Message
 from pyquarantine_core.types import (
     Action,
     ActionType,

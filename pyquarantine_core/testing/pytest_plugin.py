@@ -8,13 +8,23 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 if TYPE_CHECKING:
+    from pyquarantine_core.testing.daemon import Daemon
     from pyquarantine_core.testing.postfix import Postfix
     from pyquarantine_core.testing.sink import SmtpSink
+
+
+pytest.register_assert_rewrite("pyquarantine_core.testing.contracts")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of tests that show HTML with `browser`."""
+    config.addinivalue_line("markers", "browser: shows HTML in Chromium")
 
 
 class PostfixFactory(Protocol):
@@ -27,6 +37,37 @@ class PostfixFactory(Protocol):
         non_smtpd_milter: str | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> Postfix: ...
+
+
+class DaemonFactory(Protocol):
+    """Starts the daemon on a free port with this config."""
+
+    def __call__(self, config: Mapping[str, Any]) -> Daemon: ...
+
+
+@pytest.fixture
+def start_daemon(tmp_path: Path) -> Iterator[DaemonFactory]:
+    """Starts daemons from `tmp_path / "pyquarantine.conf"`, with every plugin that is installed.
+
+    At the end each must stop cleanly; its log shows on failure.
+    """
+    from pyquarantine_core.testing.daemon import Daemon, write_config  # noqa: PLC0415 - likewise
+
+    with contextlib.ExitStack() as running:
+
+        def start(config: Mapping[str, Any]) -> Daemon:
+            path = write_config(tmp_path / "pyquarantine.conf", {"workers": 2} | dict(config))
+            daemon = Daemon(path, "inet:0@127.0.0.1").start()
+
+            def stop() -> None:
+                status = daemon.stop()
+                sys.stdout.write(daemon.log)
+                assert status == 0
+
+            running.callback(stop)
+            return daemon
+
+        yield start
 
 
 @pytest.fixture

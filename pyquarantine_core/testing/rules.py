@@ -1,6 +1,8 @@
 r"""Puts messages through the rules of a config, without a daemon: for tests of plugins.
 
     message = received(b"Subject: Hello\n\nBody\n", sender="a@example.org")
+    assert matches({"my_condition": True}, message, my_plugin)
+    assert act("my_action", {"text": "x"}, message, my_plugin).changes == ("add the header ...",)
     config = load({"rules": [...]}, my_plugin)
     judge(config, message).ran
 
@@ -19,9 +21,10 @@ from typing import Any
 from importlib_metadata import EntryPoint
 
 from pyquarantine_core.address import Recipient
+from pyquarantine_core.changes import describe_changes
 from pyquarantine_core.config import Config, build
 from pyquarantine_core.config_file import parse_config
-from pyquarantine_core.engine import Cursor
+from pyquarantine_core.engine import ACCEPTED, Cursor
 from pyquarantine_core.hookspecs import GROUP, hookimpl
 from pyquarantine_core.message import Client, Message
 from pyquarantine_core.registry import PluginPolicy, Status, load_entry_points
@@ -45,6 +48,23 @@ class Judged:
     decision: Decision
     stage: Stage
     ran: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What an action did to a message.
+
+    Attributes:
+        decision: its word that the rules end; None when it went on.
+        changes: each in words, as the log of a pretended action has them.
+        content: the message as it is now, lines in CRLF.
+        recipients: the envelope as it is now.
+    """
+
+    decision: Decision | None
+    changes: tuple[str, ...]
+    content: bytes
+    recipients: tuple[str, ...]
 
 
 def received(
@@ -117,6 +137,30 @@ def matches(
     """Whether conditions hold for a message; `settings` are more keys at the top of the config."""
     config = load({"rules": [rule("nothing", {}, conditions=conditions)], **settings}, *plugins)
     return bool(judge(config, message).ran)
+
+
+def act(
+    action: str,
+    options: Mapping[str, Any],
+    message: Message,
+    *plugins: ModuleType,
+    **settings: Any,
+) -> Acted:
+    """Let one action work on a message; `settings` are more keys at the top of the config.
+
+    What it stages is prepared, and not committed: `message.effects` has it.
+
+    Raises:
+        RuleError: it failed.
+    """
+    before = message.snapshot()
+    judged = judge(load({"rules": [rule(action, options)], **settings}, *plugins), message)
+    return Acted(
+        None if judged.decision is ACCEPTED else judged.decision,
+        tuple(describe_changes(before, message)),
+        b"".join(message.chunks()),
+        message.addresses,
+    )
 
 
 def rule(action: str, options: Mapping[str, Any], **keys: Any) -> dict[str, Any]:

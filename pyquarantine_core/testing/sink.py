@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -54,6 +54,14 @@ class SmtpSink:
         refuse_recipients: By recipient, the reply to RCPT TO.
         refuse_data: The reply at the end of DATA, which loses the message; empty: it is kept.
         drop_after_data: Whether to cut the connection at the end of DATA, losing the message.
+        hold_answers: Whether to keep clients waiting for the answer to a message that is taken.
+        drop_at: The command at which to cut it: EHLO, MAIL, RCPT or DATA (before the content);
+            empty: none.
+        drops_left: How often it still cuts it at `drop_at`; None: always.
+        drop_before_reply: Whether to keep the message and cut it then, before the answer.
+        messages_per_connection: How many it takes on one; the next gets 421. 0: no limit.
+        on_message: Called with each message that was taken, before the answer, on a thread of
+            the sink.
 
     Args:
         eight_bit_mime: Whether to announce 8BITMIME (RFC 6152), which SMTPUTF8 implies.
@@ -69,11 +77,18 @@ class SmtpSink:
         self.refuse_recipients: dict[str, str] = {}
         self.refuse_data = ""
         self.drop_after_data = False
+        self.hold_answers = False
+        self.drop_at = ""
+        self.drops_left: int | None = None
+        self.drop_before_reply = False
+        self.messages_per_connection = 0
+        self.on_message: Callable[[Received], object] = lambda _: None
         self._eight_bit_mime = eight_bit_mime
         self._smtputf8 = smtputf8
         self._starttls = starttls
         self._received: list[Received] = []
         self._failures = 0
+        self._connections = 0
         self._changed = threading.Condition()
         self._controller: _Controller | None = None
 
@@ -95,11 +110,18 @@ class SmtpSink:
         with self._changed:
             return self._failures
 
+    @property
+    def connections(self) -> int:
+        """How many connections have been made to it."""
+        with self._changed:
+            return self._connections
+
     def start(self) -> Self:
-        """Listen on a free port."""
+        """Listen on a free port; after a `stop`, on the same one as before."""
         tls = _self_signed_context() if self._starttls else None
         self._controller = _Controller(self, smtputf8=self._smtputf8, tls=tls)
-        self._controller.start()
+        self._controller.start()  # which makes a connection
+        self._connections = 0
         self.port = self._controller.port
         return self
 
@@ -130,34 +152,50 @@ class SmtpSink:
             if not self._changed.wait_for(lambda: self._failures >= count, timeout):
                 raise TimeoutError(f"failed {self._failures} of {count} times")
 
+    def wait_until(self, condition: Callable[[], bool], timeout: float = 30.0) -> None:
+        """Wait until a condition on this sink holds.
+
+        Raises:
+            TimeoutError: It does not after `timeout` seconds.
+        """
+        with self._changed:
+            if not self._changed.wait_for(condition, timeout):
+                raise TimeoutError(f"{len(self._received)} messages, {self._failures} failures")
+
     def clear(self) -> None:
-        """Forget the messages and the failures, not the way to fail."""
+        """Forget messages, failures and connections, not the way to fail."""
         with self._changed:
             self._received.clear()
             self._failures = 0
+            self._connections = 0
 
     # What follows is called by aiosmtpd (its "handler hooks").
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd finds it by this name
         self,
-        server: SMTP,  # noqa: ARG002 - as are its parameters
+        server: SMTP,
         session: Session,
-        envelope: Envelope,  # noqa: ARG002
+        envelope: Envelope,  # noqa: ARG002 - aiosmtpd passes it
         hostname: str,
         responses: list[str],
     ) -> list[str]:
+        await self._drop(server, at="EHLO")
         session.host_name = hostname
         unwanted = ("AUTH",) if self._eight_bit_mime else ("AUTH", "8BITMIME")
         return [line for line in responses if not line[4:].startswith(unwanted)]
 
     async def handle_MAIL(  # noqa: N802
         self,
-        server: SMTP,  # noqa: ARG002
-        session: Session,  # noqa: ARG002
+        server: SMTP,
+        session: Session,
         envelope: Envelope,
         address: str,
         options: list[str],
     ) -> str:
+        await self._drop(server, at="MAIL")
+        taken = getattr(session, "taken", 0)
+        if self.messages_per_connection and taken >= self.messages_per_connection:
+            return self._fail("421 4.7.0 too many messages")
         if self.refuse_sender:
             return self._fail(self.refuse_sender)
         envelope.mail_from = address
@@ -166,12 +204,13 @@ class SmtpSink:
 
     async def handle_RCPT(  # noqa: N802
         self,
-        server: SMTP,  # noqa: ARG002
+        server: SMTP,
         session: Session,  # noqa: ARG002
         envelope: Envelope,
         address: str,
         options: list[str],
     ) -> str:
+        await self._drop(server, at="RCPT")
         if reply := self.refuse_recipients.get(address):
             return self._fail(reply)
         envelope.rcpt_tos.append(address)
@@ -181,11 +220,8 @@ class SmtpSink:
     async def handle_DATA(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        if self.drop_after_data and isinstance(server.transport, asyncio.Transport):
-            self._fail("")
-            server.transport.abort()
-            # The lost connection cancels this task.
-            await asyncio.get_running_loop().create_future()
+        if self.drop_after_data:
+            await self._cut(server)
         if self.refuse_data:
             return self._fail(self.refuse_data)
         if not isinstance(envelope.content, bytes):
@@ -201,7 +237,30 @@ class SmtpSink:
         with self._changed:
             self._received.append(message)
             self._changed.notify_all()
+        while self.hold_answers:
+            await asyncio.sleep(0.01)
+        session.taken = getattr(session, "taken", 0) + 1  # type: ignore[attr-defined] # ours
+        self.on_message(message)
+        if self.drop_before_reply:
+            await self._cut(server)
         return "250 2.0.0 OK"
+
+    def _connected(self) -> None:
+        with self._changed:
+            self._connections += 1
+
+    async def _drop(self, server: SMTP, *, at: str) -> None:
+        if self.drop_at == at and self.drops_left != 0:
+            if self.drops_left is not None:
+                self.drops_left -= 1
+            await self._cut(server)
+
+    async def _cut(self, server: SMTP) -> None:
+        self._fail("")
+        assert isinstance(server.transport, asyncio.Transport)
+        server.transport.abort()
+        # The lost connection cancels this task.
+        await asyncio.get_running_loop().create_future()
 
     def _fail(self, reply: str) -> str:
         with self._changed:
@@ -216,17 +275,23 @@ class _Server(SMTP):
     command_size_limit = _UNLIMITED
     line_length_limit = _UNLIMITED
 
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - as aiosmtpd calls it
+        await self.event_handler._drop(self, at="DATA")
+        await super().smtp_DATA(arg)
+
 
 class _Controller(Controller):
     """Runs the server in a thread, on a port that the system chooses."""
 
     def __init__(self, sink: SmtpSink, *, smtputf8: bool, tls: ssl.SSLContext | None) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._connected = sink._connected
+        self._listener = socket.create_server(("127.0.0.1", sink.port))
         self._smtputf8 = smtputf8
         self._tls = tls
         super().__init__(sink, hostname="127.0.0.1", port=self._listener.getsockname()[1])
 
     def factory(self) -> SMTP:
+        self._connected()
         server = _Server(
             self.handler,
             hostname="sink.example",

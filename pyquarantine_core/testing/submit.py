@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pyquarantine_core.testing.mail import bracketed, crlf
+from pyquarantine_core.testing.mail import Mail, bracketed, crlf
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def submit(
     xclient: Mapping[str, str] | None = None,
     mail_options: Sequence[str] = (),
     smtputf8: bool = False,
+    source: str = "127.0.0.1",
     timeout: float = 60.0,
 ) -> Submission:
     """Send one message to the server on 127.0.0.1; a refusal is a result, not an exception.
@@ -64,35 +65,40 @@ def submit(
         xclient: Attributes of Postfix's XCLIENT, such as ADDR and NAME, to pose as another client.
         mail_options: ESMTP parameters of MAIL FROM.
         smtputf8: Whether to add the parameter SMTPUTF8.
+        source: The client's own address; any of 127.0.0.0/8 will do on Linux.
         timeout: Seconds to wait for each reply.
 
     Raises:
         OSError: The server cannot be reached or hangs up.
     """
     options = (*mail_options, *(("SMTPUTF8",) if smtputf8 else ()))
-    replies: tuple[SmtpReply, ...] = ()
-    with socket.create_connection(("127.0.0.1", port), timeout) as stream:
+    mail = Mail(sender, tuple(recipients), content, mail_options=options)
+    (result,) = submit_all(port, [mail], helo=helo, xclient=xclient, source=source, timeout=timeout)
+    return result
+
+
+def submit_all(
+    port: int,
+    mails: Iterable[Mail],
+    *,
+    helo: str = "client.example",
+    xclient: Mapping[str, str] | None = None,
+    source: str = "127.0.0.1",
+    timeout: float = 60.0,
+) -> list[Submission]:
+    """Send messages one after the other in one session; arguments and errors as of `submit`."""
+    with socket.create_connection(("127.0.0.1", port), timeout, (source, 0)) as stream:
         session = _Session(stream)
         try:
-            session.expect()
-            if xclient is not None:
-                session.expect(f"EHLO {helo}")
-                attributes = (f"{name}={value}" for name, value in xclient.items())
-                session.expect(" ".join(("XCLIENT", *attributes)))
-            session.expect(f"EHLO {helo}")
-            session.expect(" ".join((f"MAIL FROM:{bracketed(sender)}", *options)))
-            for recipient in recipients:
-                replies += (session.ask(f"RCPT TO:{bracketed(recipient)}"),)
-            if not any(reply.ok for reply in replies):
-                raise _Refused(replies[-1])
-            session.expect("DATA")
-            final = session.ask(_stuffed(crlf(content)) + b".")
+            session.begin(helo, xclient)
         except _Refused as refusal:
-            final = refusal.reply
+            results = [Submission((), refusal.reply) for _ in mails]
+        else:
+            results = [session.send(mail) for mail in mails]
         # RFC 5321 4.2.1: after a 421 the server closes the connection.
-        if final.code != 421:
+        if all(one.final.code != 421 for one in results):
             session.ask("QUIT")
-    return Submission(replies, final)
+    return results
 
 
 class _Refused(Exception):  # noqa: N818 - not an error, a way out
@@ -106,6 +112,32 @@ class _Session:
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
         self._input = stream.makefile("rb")
+
+    def begin(self, helo: str, xclient: Mapping[str, str] | None) -> None:
+        """Greet the server, as another client if it is so wanted."""
+        self.expect()
+        if xclient is not None:
+            self.expect(f"EHLO {helo}")
+            attributes = (f"{name}={value}" for name, value in xclient.items())
+            self.expect(" ".join(("XCLIENT", *attributes)))
+        self.expect(f"EHLO {helo}")
+
+    def send(self, mail: Mail) -> Submission:
+        """Send a message; after a refusal the session is ready for the next one."""
+        replies: tuple[SmtpReply, ...] = ()
+        try:
+            self.expect(" ".join((f"MAIL FROM:{bracketed(mail.sender)}", *mail.mail_options)))
+            for recipient in mail.recipients:
+                replies += (self.ask(f"RCPT TO:{bracketed(recipient)}"),)
+            if not any(reply.ok for reply in replies):
+                raise _Refused(replies[-1])
+            self.expect("DATA")
+            final = self.ask(_stuffed(crlf(mail.content)) + b".")
+        except _Refused as refusal:
+            final = refusal.reply
+            if final.code != 421:
+                self.ask("RSET")
+        return Submission(replies, final)
 
     def ask(self, command: str | bytes) -> SmtpReply:
         """Send a command and read the reply; a 421 ends the session."""

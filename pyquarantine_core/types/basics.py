@@ -54,7 +54,9 @@ class Kind(Enum):
     STORAGE = "storages"
     NOTIFICATION = "notifications"
     LIST = "lists"
+    SERVICE = "services"
     COMMAND = "commands"
+    FILE = "files"
 
     @property
     def singular(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import IntEnum
@@ -11,6 +12,8 @@ from pyquarantine_core.types.basics import Decision, Match, Network
 
 if TYPE_CHECKING:
     from pyquarantine_core.message import Message
+    from pyquarantine_core.outbox import Outbox
+    from pyquarantine_core.types.declarations import MessageDone
     from pyquarantine_core.types.storage import StorageHandle
 
 
@@ -19,6 +22,8 @@ class Component:
 
     def set_up(self) -> None:
         """Make what is missing (a directory); called once, before the workers are forked.
+
+        Workers of an earlier generation, and commands, may be at work with the same things.
 
         Raises:
             PyquarantineError: what is needed cannot be had; the daemon does not start.
@@ -76,7 +81,10 @@ class Effect(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """What it does, in a few words, for the log of a pretended action."""
+        """What it does, in a few words that follow "would" and "could not": "store the message".
+
+        The log has them when the action is only pretended, and when this cannot be done.
+        """
 
     @abstractmethod
     def prepare(self) -> None:
@@ -109,7 +117,19 @@ class Notification(Component, ABC):
 
     @abstractmethod
     def deliver(self, item: Delivery) -> None:
-        """Send it, in the outbox sender."""
+        """Send it, in the outbox sender; never two at once.
+
+        A connection may be kept for the next one, until `finish`. An item may come twice: after
+        a crash between its delivery and its removal from the outbox.
+
+        Raises:
+            RefusedError: it will never be taken; it is moved aside, with this reason.
+            UnreachableError: nothing can be delivered now; all items of this notification wait.
+            Exception: it is tried again later, the others now.
+        """
+
+    def finish(self) -> None:
+        """Close what `deliver` has kept open: no item is due any more."""
 
 
 class Notifier(Protocol):
@@ -135,6 +155,21 @@ class MailList(Component, ABC):
         """Whether some entry matches this pair of bare addresses."""
 
 
+class Service(Component, ABC):
+    """Something long-running beside the mail, such as a metrics endpoint or a web page.
+
+    It has two halves: `run` has a process of its own, which is started again when it ends.
+    `message_done` is told in the workers, where `open` and `close` frame it.
+    """
+
+    @abstractmethod
+    def run(self, stopping: threading.Event) -> None:
+        """Do its work until the event is set, in its own process; `open` is not called there."""
+
+    def message_done(self, done: MessageDone) -> None:
+        """Hear of every message that was answered; what this raises is logged."""
+
+
 class Services(Protocol):
     """What `build` may use of the rest of the configuration."""
 
@@ -154,3 +189,7 @@ class Services(Protocol):
 
     def mail_list(self, name: str) -> MailList:
         """The list of that name; ConfigError when there is none."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Where notifications wait for their delivery."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyquarantine_core.types.basics import JsonSchema, Options, Part, Stage, Verdict
+from pyquarantine_core.config_file import CONFIG_DIRECTORY
+from pyquarantine_core.types.basics import JsonSchema, Kind, Options, Part, Stage, Verdict
 from pyquarantine_core.types.components import (
     Action,
     Condition,
     MailList,
     Notification,
+    Service,
     Services,
 )
 from pyquarantine_core.types.storage import Storage
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     import click
 
 
@@ -28,7 +33,7 @@ class TypeDeclaration:
         name: how the config names it.
         summary: one line for listings and the reference.
         schema: JSON Schema (2020-12) of its own options, an object without
-            `additionalProperties`; of a condition: of its key's value.
+            `additionalProperties`; of a condition or a service: of its key's value.
     """
 
     name: str
@@ -101,6 +106,17 @@ class ListType(TypeDeclaration):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceType(TypeDeclaration):
+    """A key at the top of the config, which switches a service on.
+
+    Attributes:
+        build: makes the service from its key's value.
+    """
+
+    build: Callable[[Any, Services], Service]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandType:
     """A command of the `pyquarantine` program.
 
@@ -116,23 +132,79 @@ class CommandType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultFile:
+    """A file that `pyquarantine-milter --install` brings to the config directory.
+
+    Admins may change it; such a file is neither overwritten nor removed.
+
+    Attributes:
+        name: its path below the config directory, with a directory of its own in front, such as
+            `templates/`.
+        source: the file in the package, as `importlib.resources.files` finds it.
+    """
+
+    name: str
+    source: Traversable
+
+    @property
+    def path(self) -> Path:
+        """Where configs find it."""
+        return CONFIG_DIRECTORY / self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An error in a rule while a message passed: whose it was, and where.
+
+    Attributes:
+        plugin: package and version of the plugin in whose code it came up, such as that of the
+            storage that an action stores in.
+        kind: condition or action; an effect is its action's.
+        type: the name of its type.
+        step: `RULE` or `RULE/ACTION` where it failed.
+        text: the error, in the words of the log.
+        tempfail: whether the message was refused for it; else the rules went on without.
+    """
+
+    plugin: str
+    kind: Kind
+    type: str
+    step: str
+    text: str
+    tempfail: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDone:
     """What observers are told when a message is answered.
 
+    A connection that no rule can apply to is accepted at once (stage CONNECT): that is told once,
+    with no sender and no recipients, and its messages are not seen.
+
     Attributes:
         queue_id: the MTA's name for the message; empty when it was answered before DATA.
+        client: address of the client, or its name where it has none.
         sender: envelope sender.
         recipients: envelope recipients as received.
         verdict: what the MTA was told.
         stage: when.
+        rules: names of the rules whose conditions held, in order.
         actions: `RULE/ACTION` of the actions that ran, in order.
-        seconds: time spent on it in this process.
+        stored: how many copies were stored.
+        notified: how many notifications were put into the outbox.
+        seconds: spent on it in this process.
+        failures: errors in rules, in the order they came, each named with its plugin.
     """
 
     queue_id: str
+    client: str
     sender: str
     recipients: tuple[str, ...]
     verdict: Verdict
     stage: Stage
+    rules: tuple[str, ...]
     actions: tuple[str, ...]
+    stored: int
+    notified: int
     seconds: float
+    failures: tuple[Failure, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,6 +70,8 @@ class Entry:
         variables: the metavariables at the time it was stored.
         quarantine: `RULE/ACTION` that holds it; None when that was not recorded.
         smtputf8: whether the MTA received it with SMTPUTF8 (RFC 6531).
+        in_doubt: recipients that a release is being sent to, or was when it was cut off: whether
+            they have the message is not recorded.
     """
 
     id: str
@@ -82,10 +84,17 @@ class Entry:
     variables: Mapping[str, str] = field(default_factory=dict)
     quarantine: str | None = None
     smtputf8: bool = False
+    in_doubt: tuple[str, ...] = ()
 
 
 class Claim(ABC):
-    """Sole use of one entry, across processes, while it is released or deleted."""
+    """Sole use of one entry, across processes, while it is released or deleted.
+
+    It ends with its process, however that ends: no claim of a dead command stops another.
+
+    Attributes:
+        entry: as it is now; `keep_only` brings it up to date.
+    """
 
     entry: Entry
 
@@ -94,11 +103,12 @@ class Claim(ABC):
         """The stored bytes."""
 
     @abstractmethod
-    def keep_only(self, recipients: tuple[str, ...]) -> None:
+    def keep_only(self, recipients: tuple[str, ...], *, in_doubt: tuple[str, ...] = ()) -> None:
         """Take all other recipients off the entry, durably; none left deletes it.
 
         Args:
             recipients: in the entry's spelling; they are written as given.
+            in_doubt: those of them that `Entry.in_doubt` shall name from now on.
 
         Raises:
             StorageError: the entry's recipients are not known.
@@ -107,6 +117,26 @@ class Claim(ABC):
     @abstractmethod
     def delete(self) -> None:
         """Remove the entry, durably."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something wrong in a storage, such as what a crash has left.
+
+    Attributes:
+        name: of the entry or file.
+        problem: what is wrong with it, continuing the name: "was never finished".
+        remedy: what `mend` does, as in "moved to DIRECTORY"; without it, what a person can do,
+            as in "delete it with -a".
+        mend: puts it right. It looks again, since time has passed, and returns whether there
+            was still something to do. It is safe beside running daemons and commands, never
+            deletes a message, and may raise a StorageError. None: only a person can decide.
+    """
+
+    name: str
+    problem: str
+    remedy: str
+    mend: Callable[[], bool] | None = None
 
 
 class Storage(Component, ABC):
@@ -139,6 +169,21 @@ class Storage(Component, ABC):
     @abstractmethod
     def claim(self, entry_id: str) -> AbstractContextManager[Claim]:
         """Wait for sole use of an entry."""
+
+    def faults(self, *, metadata: bool) -> Iterator[Fault]:  # noqa: ARG002 - for who overrides it
+        """Look for what is wrong, for `pyquarantine check`; without this method, nothing is.
+
+        It changes nothing. What processes that are alive are at work with is not wrong, and once
+        all that can be mended is, it is found no more. What is cheap to find and to mend,
+        however much is stored, `set_up` should mend by itself, and log.
+
+        Args:
+            metadata: every entry should have metadata.
+
+        Raises:
+            StorageError: the storage cannot be looked at.
+        """
+        return iter(())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,38 +6,37 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
-from pyquarantine_core.testing.daemon import Daemon, write_config
+from pyquarantine_core.testing.pytest_plugin import DaemonFactory
+from pyquarantine_core.testing.sink import SmtpSink
+
+from .sendmail import Sendmail
+
+__all__ = ["Admin", "DaemonFactory", "SendmailFactory"]
 
 
-class DaemonFactory(Protocol):
-    """Starts the daemon on a free port with this config."""
+class SendmailFactory(Protocol):
+    """Starts a sendmail with this filter, whose mail ends in the test's `smtp_sink`."""
 
-    def __call__(self, config: Mapping[str, Any]) -> Daemon: ...
+    def __call__(self, milter: str, *, aliases: str = "", settings: str = "") -> Sendmail: ...
 
 
 @pytest.fixture
-def start_daemon(tmp_path: Path) -> Iterator[DaemonFactory]:
-    """Starts daemons; at the end each must stop cleanly, and its log shows on failure."""
+def throwaway_sendmail(smtp_sink: SmtpSink) -> Iterator[SendmailFactory]:
+    """Starts sendmails for `daemon.address`; their traffic shows on failure."""
     with contextlib.ExitStack() as running:
 
-        def start(config: Mapping[str, Any]) -> Daemon:
-            path = write_config(tmp_path / "pyquarantine.conf", {"workers": 2} | dict(config))
-            daemon = Daemon(path, "inet:0@127.0.0.1").start()
-
-            def stop() -> None:
-                status = daemon.stop()
-                sys.stdout.write(daemon.log)
-                assert status == 0
-
-            running.callback(stop)
-            return daemon
+        def start(milter: str, *, aliases: str = "", settings: str = "") -> Sendmail:
+            sendmail = Sendmail(smtp_sink.port, milter, aliases=aliases, settings=settings)
+            running.enter_context(sendmail)
+            running.callback(lambda: sys.stdout.write(sendmail.traffic))
+            return sendmail
 
         yield start
 

@@ -1,16 +1,20 @@
-"""The example configs, through real Postfix, for clients inside and outside."""
+"""Example configs, through real Postfix, for clients inside and outside."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from pyquarantine_core.config_file import read_config_file
+from pyquarantine_core.testing.mta import Mail, Verdict
+from pyquarantine_core.testing.mta import send as hand_over
 from pyquarantine_core.testing.pytest_plugin import PostfixFactory
 from pyquarantine_core.testing.sink import SmtpSink
 from pyquarantine_core.testing.submit import submit
 
 from .conftest import Admin, DaemonFactory
 
+COOKBOOK = Path(__file__).parent.parent.parent / "docs" / "cookbook"
 OUTSIDE = {"ADDR": "192.0.2.25", "NAME": "mail.example.net"}
 
 
@@ -143,49 +147,26 @@ def test_subjects_are_marked_on_the_way_in_and_cleared_on_the_way_out(
     assert b"Subject: Re: =?utf-8?" in answered
 
 
-def test_originals_are_stored_byte_for_byte(
-    start_daemon: DaemonFactory,
-    throwaway_postfix: PostfixFactory,
-    smtp_sink: SmtpSink,
-    tmp_path: Path,
+def test_the_cookbook_tells_recipients_what_is_held_unless_they_want_its_sender(
+    start_daemon: DaemonFactory, smtp_sink: SmtpSink, admin: Admin, tmp_path: Path
 ) -> None:
-    daemon = start_daemon(
-        {
-            "storages": {
-                "orig": {"type": "file", "directory": f"{tmp_path}/incoming", "original": True}
-            },
-            "rules": [
-                {
-                    "name": "inbound",
-                    "conditions": {"local": False},
-                    "actions": [
-                        {
-                            "name": "add",
-                            "type": "add_header",
-                            "options": {"field": "X-Seen", "value": "yes"},
-                        },
-                        {
-                            "name": "store_original",
-                            "type": "store",
-                            "options": {"storage": "orig"},
-                        },
-                    ],
-                }
-            ],
-        }
+    recipe = tmp_path / "recipe.conf"
+    text = (COOKBOOK / "virus-and-spam.conf").read_text()
+    text = text.replace("/var/lib/pyquarantine", str(tmp_path)).replace(
+        "10025", str(smtp_sink.port)
     )
-    postfix = throwaway_postfix(daemon.address)
-    content = (
-        b"From:a@example.net\r\nSubject:   \xcf\xf0\xe8\xe2\xe5\xf2 raw\r\n\t \tfolded\r\n"
-        b"X-Empty:\r\nX-Tab:\tx \r\nMessage-ID: <1@x>\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n"
-        b"To: u@example.org\r\n\r\n.dot\r\n\xff\xfe 8-bit\r\n\r\n  last line\r\n"
-    )
-    sent = submit(postfix.port, "a@example.net", ["u@example.org"], content, xclient=OUTSIDE)
-    assert sent.accepted
-    (stored,) = (tmp_path / "incoming").iterdir()
-    assert stored.read_bytes() == content
-    assert stored.stat().st_mode & 0o777 == 0o600
-    smtp_sink.wait_for(1, 30)
-    (delivered,) = smtp_sink.received
-    assert b"\r\nX-Seen: yes\r\n" in delivered.content
-    assert b"Subject:   \xcf\xf0\xe8\xe2\xe5\xf2 raw\r\n\t \tfolded\r\n" in delivered.content
+    recipe.write_text(text)
+    config = read_config_file(recipe).data
+    daemon = start_daemon({**config, "outbox": f"{tmp_path}/outbox"})
+    admin.out("list", "wanted", "add", "-f", "@example.net", "-t", "fan@example.org")
+
+    def verdict(header: str, *recipients: str) -> Verdict | None:
+        content = mail("Subject: Offer", header)
+        return hand_over(daemon.address, Mail("a@example.net", recipients, content)).verdict
+
+    assert verdict("X-Virus: Yes", "u@example.org") is Verdict.REJECT
+    assert verdict("X-Spam: Yes", "u@example.org", "fan@example.org") is Verdict.ACCEPT
+    told = smtp_sink.wait_for(2, 30)
+    assert [one.recipients for one in told] == [("u@example.org",), ("u@example.org",)]
+    subjects = sorted(one.content.partition(b"Subject: ")[2].partition(b"\r")[0] for one in told)
+    assert subjects == [b"[SPAM] Offer", b"[VIRUS] Offer"]

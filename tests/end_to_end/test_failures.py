@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pyquarantine_core.testing.daemon import write_config
+from pyquarantine_core.testing.daemon import Daemon, write_config
 from pyquarantine_core.testing.mta import Mail, MilterConnection, Stage, Verdict, send
 from pyquarantine_core.testing.pytest_plugin import PostfixFactory
 from pyquarantine_core.testing.sink import SmtpSink
@@ -51,6 +51,7 @@ def test_a_storage_that_is_gone_defers_the_mail_and_nothing_is_kept_twice(
     assert refused.final.code == 451
     assert list((tmp_path / "one").iterdir()) == []
     daemon.wait_for_log("tempfail: all/two: action store of pyq-quarantine")
+    daemon.wait_for_log(" in pyq-file-storage ")
     assert "Traceback" not in daemon.log
 
     (tmp_path / "two").mkdir()
@@ -153,6 +154,8 @@ def test_a_commit_that_fails_undoes_the_ones_before_it(
     assert (result.verdict, result.modifications) == (Verdict.TEMPFAIL, ())
     assert admin.held("hold") == []
     assert list((tmp_path / "spam").iterdir()) == []
+    complaint = "/late: action late of failing 1.0 could not fail: too late"
+    assert f"{result.queue_id}: tempfail: " in daemon.wait_for_log(complaint)
 
 
 @pytest.mark.usefixtures("failing_plugin")
@@ -210,6 +213,36 @@ from pyquarantine_core.hookspecs import hookimpl
 def pyquarantine_message_done(done):
     {body}
 """
+
+
+COUNTER = """
+import sys
+from collections import Counter
+from pyquarantine_core.hookspecs import hookimpl
+
+FAILED = Counter()
+
+@hookimpl
+def pyquarantine_message_done(done):
+    FAILED.update(failure.plugin for failure in done.failures)
+    print(done.queue_id, done.verdict.value, dict(FAILED), file=sys.stderr, flush=True)
+"""
+
+
+@pytest.mark.usefixtures("failing_plugin")
+def test_an_observer_can_count_the_errors_of_each_plugin(
+    install_plugin: InstallPlugin, tmp_path: Path
+) -> None:
+    install_plugin("counter", COUNTER)
+    peek = {"name": "x", "type": "peek", "options": {}}
+    late = {"name": "late", "type": "late", "options": {}}
+    rules = [{"name": "r", "actions": [{**peek, "on_error": "continue"}, late]}]
+    settings = write_config(tmp_path / "c.conf", {"workers": 1, "rules": rules})
+    with Daemon(settings, "inet:0@127.0.0.1") as daemon:
+        for number in (1, 2):
+            result = send(daemon.address, MAIL)
+            counted = {"failing 1.0": 2 * number}
+            daemon.wait_for_log(f"{result.queue_id} tempfail {counted}")
 
 
 @pytest.mark.usefixtures("for_daemons")

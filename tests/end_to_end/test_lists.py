@@ -47,22 +47,6 @@ def through_postfix(
     return start
 
 
-def test_of_three_recipients_the_allowlisted_one_gets_the_mail_and_two_are_held(
-    through_postfix: Callable[[dict[str, Any]], Send],
-    smtp_sink: SmtpSink,
-    admin: Admin,
-    tmp_path: Path,
-) -> None:
-    send = through_postfix(
-        config(tmp_path, smtp_sink.port, milter_action="DISCARD", allowlist="allow")
-    )
-    admin.out("list", "allow", "add", "-f", "@Example.net", "-t", "u2@example.org")
-    assert send(SENDER)
-    assert [one.recipients for one in smtp_sink.received] == [("U2@Example.ORG",)]
-    (entry,) = admin.held("hold")
-    assert entry["recipients"] == ["u1@example.org", "u3@example.org"]
-
-
 def test_an_entry_works_from_the_next_message_on_and_no_longer_when_deleted(
     through_postfix: Callable[[dict[str, Any]], Send],
     smtp_sink: SmtpSink,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pyquarantine_core.testing.delivery import HeaderAdded, HeaderChanged
+from pyquarantine_core.milter import AFTER_ALL_HEADERS
+from pyquarantine_core.testing.delivery import HeaderChanged, HeaderInserted
 from pyquarantine_core.testing.mta import (
     Actions,
     Mail,
@@ -46,7 +47,7 @@ def test_an_action_that_reads_nothing_gets_nothing(start_daemon: DaemonFactory) 
     assert steps == ALWAYS | off | Steps.HDR_LEADSPC
     assert actions == Actions.ADDHDRS | Actions.CHGHDRS
     result = send(daemon.address, Mail("a@x.example", ("b@x.example",), BIG))
-    assert result.modifications == (HeaderAdded("X-A", b" b"),)
+    assert result.modifications == (HeaderInserted(AFTER_ALL_HEADERS, "X-A", b" b"),)
     assert result.round_trips == 1
 
 
@@ -64,7 +65,7 @@ def test_ham_is_accepted_at_the_end_of_its_headers_and_its_body_never_sent(
     daemon = start_daemon(quarantines(tmp_path, 25))
     steps, actions = negotiated(daemon)
     assert steps == ALWAYS | Steps.NODATA | Steps.NR_HDR | Steps.NR_BODY | Steps.HDR_LEADSPC
-    assert actions == Actions.DELRCPT
+    assert actions == Actions.ADDRCPT | Actions.DELRCPT
     with MilterConnection(daemon.address) as connection:
         ham = connection.send(Mail("a@x.example", ("b@x.example",), BIG))
         assert (ham.verdict, ham.stage) == (Verdict.ACCEPT, Stage.EOH)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pyquarantine_core.testing.mta import Mail, Verdict, send
+from pyquarantine_core.testing.mta import Mail, MilterConnection, Verdict, send
 
 from ..conftest import InstallPlugin
 from .conftest import Admin, DaemonFactory
@@ -18,6 +19,7 @@ MAIL = Mail("a@x.example", ("u@example.org", "V@example.org"), SPAM)
 NOTES = """
 import os
 from pathlib import Path
+from pyquarantine_core.errors import RefusedError
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.types import Notification, NotificationType
 
@@ -31,6 +33,8 @@ class Notes(Notification):
         return f"{recipient}: {message.subject} {message.variables['Q_ID']}".encode()
 
     def deliver(self, item):
+        if (self.directory / "refuse").exists():
+            raise RefusedError("no thanks")
         with (self.directory / item.recipient).open("ab") as file:
             file.write(item.content)
 
@@ -61,7 +65,7 @@ def settings(directory: Path, told: Path, **more: Any) -> dict[str, Any]:
 
 
 def waiting(directory: Path) -> list[str]:
-    return [one.name for one in (directory / "outbox").iterdir() if one.name[0] != "."]
+    return [one.name for one in (directory / "outbox").glob("[0-9]*")]
 
 
 def test_each_recipient_of_held_mail_is_told_once(
@@ -77,16 +81,17 @@ def test_each_recipient_of_held_mail_is_told_once(
 
 
 def test_what_cannot_be_delivered_waits_for_the_next_daemon(
-    told: Path, start_daemon: DaemonFactory, tmp_path: Path
+    told: Path, start_daemon: DaemonFactory, admin: Admin, tmp_path: Path
 ) -> None:
     told.rmdir()
     daemon = start_daemon(settings(tmp_path, told))
     send(daemon.address, MAIL)
-    daemon.wait_for_log("is tried again in 30 s")
+    daemon.wait_for_log("is tried again in ")
     daemon.stop()
     assert len(waiting(tmp_path)) == 2
     told.mkdir()
     again = start_daemon(settings(tmp_path, told))
+    admin.out("outbox", "retry", "--all")
     again.wait_for_log("notified <u@example.org>")
     again.wait_for_log("notified <V@example.org>")
     assert waiting(tmp_path) == []
@@ -102,7 +107,7 @@ def test_a_tempfail_tells_nobody(
     (tmp_path / "outbox").mkdir()
     (tmp_path / "spam").rename(tmp_path / "gone")
     assert send(daemon.address, MAIL).verdict is Verdict.TEMPFAIL
-    assert [one.name for one in (tmp_path / "outbox").iterdir()] in ([], [".lock"])
+    assert list((tmp_path / "outbox").glob("*[0-9]*")) == []
     assert list(told.iterdir()) == []
 
 
@@ -112,4 +117,52 @@ def test_a_pretended_quarantine_tells_nobody(
     daemon = start_daemon(settings(tmp_path, told, pretend=True))
     assert send(daemon.address, MAIL).verdict is Verdict.ACCEPT
     daemon.wait_for_log("pretend: would notify u@example.org (note)")
+    assert waiting(tmp_path) == []
+
+
+def test_a_full_outbox_does_not_keep_mail_from_being_held(
+    told: Path, start_daemon: DaemonFactory, admin: Admin, tmp_path: Path
+) -> None:
+    told.rmdir()
+    daemon = start_daemon(settings(tmp_path, told, outbox_max_items=1, workers=1))
+    assert send(daemon.address, MAIL).verdict is Verdict.DISCARD
+    daemon.wait_for_log("the outbox is full: <V@example.org> is not notified (note)")
+    (entry,) = admin.held("hold")
+    assert entry["recipients"] == list(MAIL.recipients)
+    assert len(waiting(tmp_path)) == 1
+    assert json.loads(admin.out("outbox", "list", "--json"))["dropped"] == 1
+
+
+def test_an_admin_sees_what_failed_and_has_it_tried_again(
+    told: Path, start_daemon: DaemonFactory, admin: Admin, tmp_path: Path
+) -> None:
+    (told / "refuse").touch()
+    daemon = start_daemon(settings(tmp_path, told))
+    send(daemon.address, MAIL)
+    daemon.wait_for_log("<u@example.org> is not notified (note, outbox ")
+    daemon.wait_for_log("<V@example.org> is not notified (note, outbox ")
+    items = json.loads(admin.out("outbox", "list", "--json"))["items"]
+    assert {one["recipient"]: (one["state"], one["error"]) for one in items} == {
+        "u@example.org": ("failed", "no thanks"),
+        "V@example.org": ("failed", "no thanks"),
+    }
+    (told / "refuse").unlink()
+    admin.out("outbox", "retry", "--failed", "--all")
+    daemon.wait_for_log("notified <u@example.org>")
+    daemon.wait_for_log("notified <V@example.org>")
+    assert admin.out("outbox", "list") == b"the outbox is empty\n"
+
+
+def test_after_a_reload_the_new_sender_delivers_what_old_connections_bring(
+    told: Path, start_daemon: DaemonFactory, tmp_path: Path
+) -> None:
+    daemon = start_daemon(settings(tmp_path, told))
+    with MilterConnection(daemon.address) as connection:
+        connection.send(Mail("a@x.example", ("before@example.org",), SPAM))
+        daemon.wait_for_log("notified <before@example.org>")
+        daemon.reload()
+        connection.send(Mail("a@x.example", ("old@example.org",), SPAM))
+        daemon.wait_for_log("notified <old@example.org>")
+        send(daemon.address, Mail("a@x.example", ("new@example.org",), SPAM))
+        daemon.wait_for_log("notified <new@example.org>")
     assert waiting(tmp_path) == []

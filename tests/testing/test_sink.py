@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyquarantine_core.testing.sink import SmtpSink
+from pyquarantine_core.testing.sink import Received, SmtpSink
 from pyquarantine_core.testing.submit import SmtpReply, submit
 
 if TYPE_CHECKING:
@@ -121,3 +121,46 @@ def test_postfix_converts_for_a_server_without_8bitmime(
         options = ["BODY=8BITMIME"]
         submit(postfix.port, "a@x.example", ["b@x.example"], body, mail_options=options)
         assert sink.wait_for(1)[0].content.endswith(b"\r\n\r\n=E4\r\n")
+
+
+@pytest.mark.parametrize("command", ["EHLO", "MAIL", "RCPT", "DATA"])
+def test_it_drops_the_connection_at_a_command_so_many_times(
+    command: str, smtp_sink: SmtpSink
+) -> None:
+    smtp_sink.drop_at = command
+    smtp_sink.drops_left = 1
+    with pytest.raises(ConnectionError):
+        submit(smtp_sink.port, "a@x.example", ["b@x.example"], b"A: b\n\n")
+    assert (smtp_sink.received, smtp_sink.failures) == ((), 1)
+    assert submit(smtp_sink.port, "a@x.example", ["b@x.example"], b"A: b\n\n").accepted
+    assert smtp_sink.connections == 2
+
+
+def test_it_keeps_a_message_whose_answer_is_lost(smtp_sink: SmtpSink) -> None:
+    seen: list[Received] = []
+    smtp_sink.on_message = seen.append
+    smtp_sink.drop_before_reply = True
+    with pytest.raises(ConnectionError):
+        submit(smtp_sink.port, "a@x.example", ["b@x.example"], b"A: b\n\n")
+    smtp_sink.wait_until(lambda: smtp_sink.failures == 1)
+    assert len(smtp_sink.received) == len(seen) == 1
+    with pytest.raises(TimeoutError, match="1 messages, 1 failures"):
+        smtp_sink.wait_until(lambda: smtp_sink.failures == 2, timeout=0.01)
+
+
+def test_it_takes_so_many_messages_on_a_connection(smtp_sink: SmtpSink) -> None:
+    smtp_sink.messages_per_connection = 1
+    with smtplib.SMTP("127.0.0.1", smtp_sink.port) as client:
+        client.sendmail("a@x.example", ["b@x.example"], b"A: b\r\n\r\n")
+        with pytest.raises(smtplib.SMTPSenderRefused, match="421"):
+            client.sendmail("a@x.example", ["b@x.example"], b"A: b\r\n\r\n")
+    assert len(smtp_sink.received) == 1
+
+
+def test_it_can_be_away_for_a_while(smtp_sink: SmtpSink) -> None:
+    port = smtp_sink.port
+    smtp_sink.stop()
+    with pytest.raises(ConnectionRefusedError):
+        submit(port, "a@x.example", ["b@x.example"], b"A: b\n\n")
+    smtp_sink.start()
+    assert submit(port, "a@x.example", ["b@x.example"], b"A: b\n\n").accepted

@@ -9,7 +9,7 @@ from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.schema import refers_to
 from pyquarantine_core.types import ConditionType, Part, Stage
 
-__version__ = "3.0.0.dev0"
+__version__ = "3.0.0"
 
 
 @hookimpl
@@ -41,7 +41,7 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
         summary="The envelope sender matches",
         schema={
             "type": "string",
-            "format": "regex",
+            "format": "python-regex",
             "description": "Regular expression that matches the bare sender address from its "
             "start, ignoring case; the null sender is the empty text.",
         },
@@ -54,7 +54,7 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
         summary="All envelope recipients match",
         schema={
             "type": "string",
-            "format": "regex",
+            "format": "python-regex",
             "description": "Regular expression that matches every bare recipient address from "
             "its start, ignoring case.",
         },
@@ -66,7 +66,7 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
         summary="Every pattern matches some header",
         schema={
             "type": "array",
-            "items": {"type": "string", "format": "regex"},
+            "items": {"type": "string", "format": "python-regex"},
             "description": "Regular expressions, each of which is found in some header as "
             "`Name: value` (decoded and unfolded), ignoring case; `.` matches line breaks, `^` "
             "and `$` match at lines.",

@@ -12,7 +12,7 @@ from pyquarantine_core.types import ListType, Options, Services
 if TYPE_CHECKING:
     from pyq_db_list.mail_list import DbList
 
-__version__ = "3.0.0.dev0"
+__version__ = "3.0.0"
 
 SCHEMA = {
     "type": "object",

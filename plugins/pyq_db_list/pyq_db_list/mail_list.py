@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pyq_db_list.addresses import as_entry, candidates
 from pyq_db_list.last_used import LastUsed
 from pyq_db_list.pool import Pool
 from pyq_db_list.table import Table
 from pyquarantine_core.errors import ListError
+from pyquarantine_core.list_entries import as_entry, candidates
 from pyquarantine_core.types import ListEntry, ManagedList, NewListEntry, Options, Services
 
 logger = logging.getLogger(__name__)

@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pyq_db_list
 import pytest
-from jsonschema import Draft202012Validator
 from pyq_db_list.url import DatabaseUrl
 
 from pyquarantine_core.errors import ConfigError
-from pyquarantine_core.schema import check_fragment
 from pyquarantine_core.testing.rules import load, rule
-from pyquarantine_core.types import ManagedList, Services
 
-(DECLARED,) = pyq_db_list.pyquarantine_lists()
 FILE = "sqlite:////var/lib/pyquarantine/lists.db"
-
-
-def test_the_list_type_db_is_declared_with_a_schema_that_the_core_takes() -> None:
-    assert DECLARED.name == "db"
-    check_fragment("list", DECLARED.name, DECLARED.schema)
-
-
-@pytest.mark.parametrize(
-    ("options", "valid"),
-    [
-        ({"connection": FILE, "table": "allow"}, True),
-        ({"connection": FILE, "table": "allow", "name": "old"}, True),
-        ({"connection": FILE, "table": "my list"}, True),
-        ({"connection": FILE}, False),
-        ({"table": "allow"}, False),
-        ({"connection": "", "table": "allow"}, False),
-        ({"connection": FILE, "table": ""}, False),
-        ({"connection": FILE, "table": 'a"b'}, False),
-        ({"connection": FILE, "table": "a`b"}, False),
-        ({"connection": FILE, "table": "a%sb"}, False),
-        ({"connection": FILE, "table": "a" * 64}, False),
-    ],
-)
-def test_options_are_checked(options: dict[str, object], valid: bool) -> None:
-    assert Draft202012Validator(DECLARED.schema).is_valid(options) is valid
-
-
-def test_what_is_built_can_be_managed_and_has_opened_nothing() -> None:
-    built = DECLARED.build({"connection": FILE, "table": "allow"}, cast(Services, None))
-    assert isinstance(built, ManagedList)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from pyquarantine_core.types import NewListEntry
 from .servers import PASSWORD, Database, PostgreSql, Server
 
 if TYPE_CHECKING:
-    from .conftest import AtOnce, Open
+    from .conftest import Open
 
 ENTRY = NewListEntry(sender="@example.org", recipient="")
 
@@ -55,24 +55,6 @@ def test_many_threads_share_a_limited_number_of_connections(
     with ThreadPoolExecutor(24) as threads:
         assert all(threads.map(ask, range(24)))
     assert 1 <= len(found._pool._idle) <= pool.SIZE
-
-
-def test_several_processes_read_and_write_at_once(
-    database: Database, open_list: Open, at_once: AtOnce
-) -> None:
-    found = open_list(database)
-    code = """
-found.open()
-for number in range(20):
-    sender = f"{sys.argv[2]}{number}@example.net"
-    found.add(NewListEntry(sender=sender, recipient=""))
-    assert found.covers(sender, "me@us.example")
-"""
-    workers = at_once(code, [database.url(), "one"], [database.url(), "two"])
-    while any(worker.poll() is None for worker in workers):
-        assert not found.covers("bob@example.org", "")
-    assert [worker.communicate()[1] for worker in workers] == ["", ""]
-    assert len(list(found.entries())) == 40
 
 
 def test_an_idle_connection_is_not_trusted_for_ever(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import resources
 
 from pyq_disclaimer.action import AddDisclaimer
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.schema import one_of
-from pyquarantine_core.types import ActionType, Part, Stage
+from pyquarantine_core.types import ActionType, DefaultFile, Part, Stage
 
-__version__ = "3.0.0.dev0"
+__version__ = "3.0.0"
 
 VARIABLES = "`{NAME}` stands for the metavariable of that name, `{ENVELOPE_FROM}` for the sender"
 
@@ -56,3 +57,10 @@ def pyquarantine_actions() -> Iterable[ActionType]:
         changes=Part.HEADERS | Part.BODY,
         build=AddDisclaimer.from_options,
     )
+
+
+@hookimpl
+def pyquarantine_files() -> Iterable[DefaultFile]:
+    directory = resources.files("pyq_disclaimer") / "defaults"
+    for name in ("disclaimer_html.template", "disclaimer_text.template"):
+        yield DefaultFile(name=f"templates/{name}", source=directory / name)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from pyq_disclaimer.open_elements import ElementTracker, OpenElements
 from pyquarantine_core.html_tokens import WHITE_SPACE, Kind, Token, tokens
 
 _METADATA = frozenset(
@@ -20,22 +23,38 @@ def body_start(html: str) -> int:
     return len(html)
 
 
-def body_end(html: str) -> int:
-    """Offset of the last end tag of the body, else of the document, else where it breaks off."""
-    ends: dict[str, int] = {}
+@dataclass(frozen=True, slots=True)
+class BodyEnd:
+    """Where a body ends.
+
+    Attributes:
+        offset: of the last end tag of the body, else of the document, else where it breaks off.
+        open: what is not closed there.
+    """
+
+    offset: int
+    open: OpenElements
+
+
+def body_end(html: str) -> BodyEnd:
+    """Where the body of a document ends."""
+    elements = ElementTracker()
+    ends: dict[str, BodyEnd] = {}
     for token in tokens(html):
-        if token.kind is Kind.END:
-            ends[token.name] = token.start
-        elif token.kind is Kind.UNCLOSED:
-            ends["unclosed"] = token.start
-    return next((ends[one] for one in ("body", "html", "unclosed") if one in ends), len(html))
+        if token.kind is Kind.UNCLOSED:
+            ends["unclosed"] = BodyEnd(token.start, elements.now_open)
+        elif token.kind is Kind.END and token.name in {"body", "html"}:
+            ends[token.name] = BodyEnd(token.start, elements.now_open)
+        elements.add(token)
+    found = (ends[one] for one in ("body", "html", "unclosed") if one in ends)
+    return next(found, BodyEnd(len(html), elements.now_open))
 
 
 def inside_body(html: str) -> str:
     """What is inside the body of a document; all of what has no body."""
     for token in tokens(html):
         if token.kind is Kind.START and token.name == "body":
-            return html[token.end : max(token.end, body_end(html))]
+            return html[token.end : max(token.end, body_end(html).offset)]
     return html
 
 

@@ -20,7 +20,11 @@ def edit_text(text: PartText, disclaimer: Disclaimer, *, prepend: bool) -> TextE
     """The disclaimer before or after a text of its kind, in its line breaks."""
     if text.part.type == "text/html":
         new = _BREAK.sub(text.newline, disclaimer.html)
-        at = body_start(text.view) if prepend else body_end(text.view)
+        if prepend:
+            at = body_start(text.view)
+        else:
+            end = body_end(text.view)
+            at, new = end.offset, end.open.end_tags() + new
         return TextEdit(at, at, new)
     flowed = text.part.content_type.parameters.get("format", "").lower() == "flowed"
     new = _fixed_lines(disclaimer.text) if flowed else disclaimer.text

@@ -6,10 +6,12 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
 from pyq_disclaimer.html_body import inside_body
+from pyquarantine_core.config_file import CONFIG_DIRECTORY
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.header_text import clean_text
 from pyquarantine_core.message import Message
@@ -59,9 +61,18 @@ def _read(options: Options, option: str) -> str:
     try:
         return Path(options[option]).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ConfigError(f"{option}: cannot read {error.filename}: {error.strerror}") from error
+        hint = "; `pyquarantine-milter --install` brings it" if _is_shipped(error.filename) else ""
+        raise ConfigError(
+            f"{option}: cannot read {error.filename}: {error.strerror}{hint}"
+        ) from error
     except ValueError as error:
         raise ConfigError(f"{option}: {options[option]!r} is not a text in UTF-8") from error
+
+
+def _is_shipped(path: str) -> bool:
+    directory, name = Path(path).parent, Path(path).name
+    defaults = resources.files("pyq_disclaimer") / "defaults"
+    return directory == CONFIG_DIRECTORY / "templates" and (defaults / name).is_file()
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

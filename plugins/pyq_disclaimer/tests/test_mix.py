@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyquarantine_core.message import Message
-from pyquarantine_core.testing.mail_client import as_sent, files, parsed, shown
+from pyquarantine_core.testing.mail_client import as_sent, files, parsed, parts_lost, shown
 from pyquarantine_core.testing.mail_mix import EDITABLE, HTML, MIX, PROTECTED, WITHOUT_TEXT
 from pyquarantine_core.types import Verdict
 
@@ -42,6 +42,7 @@ def test_a_mail_client_shows_it_with_the_text(
     assert judged.decision.verdict is Verdict.ACCEPT
     before, after = before_and_after(message)
     assert files(after) == files(before)
+    assert parts_lost(before, after) == sum(shown(before, kind) is not None for kind in SHOWN)
     for kind, disclaimer in SHOWN.items():
         old, new = shown(before, kind), shown(after, kind)
         if old is None or new is None:
@@ -71,6 +72,7 @@ def test_one_that_does_not_fit_the_charset_shows_as_well(
     message, _ = add_disclaimer(MIX[name], text=CYRILLIC, html=CYRILLIC, action=action)
     before, after = before_and_after(message)
     assert files(after) == files(before)
+    assert parts_lost(before, after) == sum(shown(before, kind) is not None for kind in SHOWN)
     texts = [text for kind in SHOWN if (text := shown(after, kind)) is not None]
     assert texts
     for text in texts:

@@ -52,6 +52,19 @@ def test_names_that_are_known_are_replaced_once(
     assert found == (expected, expected)
 
 
+def test_the_templates_that_come_with_it_warn_in_both_forms(add_disclaimer: AddDisclaimer) -> None:
+    html, text = (
+        file.source.read_text(encoding="utf-8") for file in pyq_disclaimer.pyquarantine_files()
+    )
+    message = received(BOTH)
+    add_disclaimer(message, text=text, html=html, action="prepend")
+    sent = as_sent(message)
+    assert (shown(sent, "plain") or "").startswith("CAUTION: This message comes from outside")
+    assert "<strong>Caution:</strong> This message comes from outside" in (
+        shown(sent, "html") or ""
+    )
+
+
 def test_values_are_escaped_in_html_alone(add_disclaimer: AddDisclaimer) -> None:
     text, html = filled(add_disclaimer, "{V}|{ENVELOPE_FROM}", '"<b>"@x', V="<a href='x'>&")
     assert text == "<a href='x'>&|\"<b>\"@x"
@@ -86,6 +99,16 @@ class TestConfig:
         assert self.error(tmp_path, html_template=path) == (
             f": html_template: cannot read {path}: No such file or directory"
         )
+
+    def test_one_of_the_package_that_is_not_installed_yet_tells_how(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("pyq_disclaimer.template.CONFIG_DIRECTORY", tmp_path)
+        path = str(tmp_path / "templates" / "disclaimer_html.template")
+        hint = "; `pyquarantine-milter --install` brings it"
+        assert self.error(tmp_path, html_template=path).endswith(hint)
+        other = str(tmp_path / "templates" / "other.template")
+        assert not self.error(tmp_path, html_template=other).endswith(hint)
 
     def test_a_file_that_is_no_utf_8_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "latin"

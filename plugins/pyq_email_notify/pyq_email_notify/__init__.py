@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pyq_email_notify.files import default_files
 from pyq_email_notify.notification import EmailNotification
 from pyquarantine_core.hookspecs import hookimpl
-from pyquarantine_core.types import NotificationType
+from pyquarantine_core.types import DefaultFile, NotificationType
 
-__version__ = "3.0.0.dev0"
+__version__ = "3.0.0"
 
 _PATH = {"type": "string", "pattern": r"^[^\u0000-\u001f\u007f]+$", "x-expected": "a path"}
 
@@ -73,3 +74,8 @@ def pyquarantine_notifications() -> Iterable[NotificationType]:
         schema=SCHEMA,
         build=EmailNotification.from_options,
     )
+
+
+@hookimpl
+def pyquarantine_files() -> Iterable[DefaultFile]:
+    return default_files()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,12 +12,7 @@ from typing import Self
 
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.mime.entities import header_lines
-
-DEFAULTS = {
-    "/etc/pyquarantine/templates/notification.template": "notification.template",
-    "/etc/pyquarantine/templates/removed.png": "removed.png",
-}
-"""Paths that stand for files of this package as long as nothing is there."""
+from pyquarantine_core.types import DefaultFile
 
 _SIGNATURES = {
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
@@ -32,7 +28,7 @@ class Image:
     """An image to embed.
 
     Attributes:
-        content_id: what `cid:` URLs call it: its file name.
+        content_id: what `cid:` URLs call it.
         entity: a part of a multipart/related, ready for the wire (RFC 2387, RFC 2392).
     """
 
@@ -40,14 +36,19 @@ class Image:
     entity: bytes
 
     @classmethod
-    def read(cls, option: str, path: str) -> Self:
+    def read(cls, option: str, path: str, content_id: str = "") -> Self:
         """Read an image.
+
+        Args:
+            option: what names it in the config.
+            path: where it is.
+            content_id: what to call it; empty: its file name.
 
         Raises:
             ConfigError: it cannot be read, or is none that mail clients show.
         """
         data = _read(option, path)
-        name = Path(path).name
+        name = content_id or Path(path).name
         kind = next((one for one, begins in _SIGNATURES.items() if begins.match(data)), None)
         if kind is None:
             raise ConfigError(f"{option}: {path} is no PNG, GIF, JPEG or WebP image")
@@ -79,14 +80,24 @@ def read_template(option: str, path: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def is_default(path: str) -> bool:
-    """Whether a path stands for a file of this package now."""
-    return path in DEFAULTS and not Path(path).exists()
+def default_files() -> Iterator[DefaultFile]:
+    """Files of this package, which their paths stand for as long as nothing is there."""
+    directory = resources.files("pyq_email_notify") / "defaults"
+    for name in ("notification.template", "removed.png"):
+        yield DefaultFile(name=f"templates/{name}", source=directory / name)
+
+
+def default_for(path: str) -> DefaultFile | None:
+    """What a path stands for now, if for a file of this package."""
+    if Path(path).exists():
+        return None
+    return next((one for one in default_files() if str(one.path) == path), None)
 
 
 def _read(option: str, path: str) -> bytes:
-    if is_default(path):
-        return (resources.files("pyq_email_notify") / "defaults" / DEFAULTS[path]).read_bytes()
+    default = default_for(path)
+    if default is not None:
+        return default.source.read_bytes()
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:

@@ -6,12 +6,12 @@ import logging
 import socket
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 from weakref import WeakKeyDictionary
 
-from pyq_email_notify.files import DEFAULTS, Image, is_default, read_template
+from pyq_email_notify.files import Image, default_for, read_template
 from pyq_email_notify.mailbox import is_address, notifying_mailbox
 from pyq_email_notify.notice import Notice
 from pyq_email_notify.preview import Preview, Previewer
@@ -19,12 +19,27 @@ from pyq_email_notify.template import Template, fill
 from pyq_email_notify.variables import MAX_VALUE, Variables
 from pyq_email_notify.wording import one_line
 from pyquarantine_core.body import Body
-from pyquarantine_core.errors import ConfigError
+from pyquarantine_core.errors import (
+    ConfigError,
+    InDoubtError,
+    OutboxError,
+    RefusedError,
+    UnreachableError,
+)
 from pyquarantine_core.message import Header, Message
-from pyquarantine_core.submission import submit
+from pyquarantine_core.submission import Failure, SmtpSession, SubmissionError
 from pyquarantine_core.types import Delivery, Notification, Options, Services
 
 logger = logging.getLogger(__name__)
+
+REPLACEMENT_ID = "removed_for_security_reasons"
+"""Content-ID of the image that stands for those of a message, as in 2.x."""
+
+_ERRORS: Mapping[Failure, type[OutboxError]] = {
+    Failure.PERMANENT: RefusedError,
+    Failure.TEMPORARY: OutboxError,
+    Failure.UNREACHABLE: UnreachableError,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +55,7 @@ class Settings:
         replacement: image that stands for those of the preview.
         strip_images: leave images out of the preview.
         embedded: images that the template refers to.
-        defaults: paths that stand for files of this package.
+        paths: of the template and all images.
     """
 
     server: tuple[str, int]
@@ -51,7 +66,7 @@ class Settings:
     replacement: Image | None = None
     strip_images: bool = False
     embedded: Sequence[Image] = ()
-    defaults: Sequence[str] = ()
+    paths: Sequence[str] = ()
 
     @classmethod
     def from_options(cls, options: Options) -> Self:
@@ -61,14 +76,14 @@ class Settings:
             ConfigError: one of them cannot be used.
         """
         replaced = options.get("repl_img")
-        replacement = None if replaced is None else Image.read("repl_img", replaced)
+        replacement = None if replaced is None else Image.read("repl_img", replaced, REPLACEMENT_ID)
         embedded = tuple(Image.read("embed_imgs", path) for path in options["embed_imgs"])
         ids = Counter(image.content_id for image in embedded)
         for content_id, count in ids.items():
             if count > 1:
                 raise ConfigError(f"embed_imgs: two images are named {content_id}")
-        if replacement is not None and ids[replacement.content_id]:
-            raise ConfigError(f"embed_imgs: {replacement.content_id} is the name of repl_img, too")
+        if ids[REPLACEMENT_ID]:
+            raise ConfigError(f"embed_imgs: {REPLACEMENT_ID} is what repl_img is called")
         return cls(
             server=(options["smtp_host"], options["smtp_port"]),
             envelope_from=options["envelope_from"].replace("<>", ""),
@@ -78,7 +93,11 @@ class Settings:
             replacement=replacement,
             strip_images=options["strip_imgs"],
             embedded=embedded,
-            defaults=[path for path in (options["template"], replaced) if path in DEFAULTS],
+            paths=[
+                options["template"],
+                *([] if replaced is None else [replaced]),
+                *options["embed_imgs"],
+            ],
         )
 
 
@@ -97,6 +116,7 @@ class EmailNotification(Notification):
         own = settings.envelope_from
         self._own_address = own if is_address(own) else f"postmaster@{self._domain}"
         self._previews = _Previews(self._previewer)
+        self._session = SmtpSession(settings.server)
 
     @classmethod
     def from_options(cls, options: Options, services: Services) -> Self:
@@ -104,7 +124,7 @@ class EmailNotification(Notification):
 
     def set_up(self) -> None:
         """Say what an admin may not have meant."""
-        for path in filter(is_default, self._settings.defaults):
+        for path in filter(default_for, self._settings.paths):
             logger.warning("notifications.%s: %s is missing, using a default", self._name, path)
         sender = self._settings.envelope_from
         if sender and not is_address(sender):
@@ -134,12 +154,22 @@ class EmailNotification(Notification):
         ).content()
 
     def deliver(self, item: Delivery) -> None:
-        """Send a notification to its recipient.
+        """Send a notification to its recipient, on the connection of the last one if there is.
 
         Raises:
-            ReleaseError: the server has not taken it.
+            RefusedError: the server will never take it, or it cannot be sent.
+            UnreachableError: the server takes nothing now.
+            OutboxError: it has not taken this one now.
         """
-        submit(self._settings.server, self._settings.envelope_from, [item.recipient], item.content)
+        try:
+            self._session.send(self._settings.envelope_from, [item.recipient], item.content)
+        except InDoubtError as error:
+            raise UnreachableError(str(error)) from error
+        except SubmissionError as error:
+            raise _ERRORS[error.failure](str(error)) from error
+
+    def finish(self) -> None:
+        self._session.close()
 
 
 class _Previews:

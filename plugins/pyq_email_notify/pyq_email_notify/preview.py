@@ -10,9 +10,11 @@ from functools import partial
 from urllib.parse import quote
 
 from pyq_email_notify.html_text import text_of
+from pyq_email_notify.meta_charset import meta_charset
 from pyq_email_notify.outline import outlined
 from pyq_email_notify.sanitiser import sanitiser
 from pyq_email_notify.wording import readable
+from pyquarantine_core.body import View
 from pyquarantine_core.message import Message
 from pyquarantine_core.mime.structure import MimePart, scan
 from pyquarantine_core.mime.text import read_text
@@ -64,24 +66,34 @@ class Previewer:
         """The preview of a message; never fails."""
         pieces, cut = self._pieces(message)
         clean = readable(self._cleaner.clean("<hr>".join(pieces)))  # references are characters now
-        notes = [] if cut or _has_content(clean) else [NO_TEXT]
+        text = text_of(clean).strip("\n")
+        has_images = "<img " in clean
+        notes = [] if cut or has_images or text.strip("- \n") else [NO_TEXT]
         notes += [CUT] if cut else []
-        clean += "".join(f"<p><em>{note}</em></p>" for note in notes)
-        return Preview(clean, text_of(clean), "<img " in clean)
+        return Preview(
+            html=clean + "".join(f"<p><em>{note}</em></p>" for note in notes),
+            text="\n\n".join([*filter(None, [text]), *notes]) + "\n",
+            has_images=has_images,
+        )
 
     def _pieces(self, message: Message) -> tuple[list[str], bool]:
         """The texts as HTML, each as it may meet a parser, and whether there are more."""
         headers = ((header.name, header.raw) for header in message.headers)
-        body = message.body.read()
+        with message.body.viewed() as body:
+            return self._pieces_of(scan(headers, body).root, body)
+
+    def _pieces_of(self, root: MimePart, body: View) -> tuple[list[str], bool]:
         pieces: list[str] = []
         room = MAX_CHARACTERS
-        for part in _shown(scan(headers, body).root):
+        for part in _shown(root):
             if room <= 0 or len(pieces) >= MAX_TEXTS:
                 return pieces, True
             end = min(part.end, part.start + MAX_BYTES)
-            text = readable(read_text(replace(part, end=end), body)).strip("\n").rstrip()
-            shown = text[:room]
             is_html = part.type == "text/html"
+            told_inside = meta_charset if is_html else _nothing
+            whole = read_text(replace(part, end=end), body, told_inside)
+            text = readable(whole).strip("\n").rstrip()
+            shown = text[:room]
             piece = outlined(shown, self._image) if is_html else _as_html(shown)
             pieces += [piece] if piece.strip() else []
             room -= len(shown)
@@ -130,6 +142,10 @@ def _best(alternatives: list[MimePart]) -> list[MimePart]:
     return []
 
 
+def _nothing(_: bytes) -> str:
+    return ""
+
+
 def _as_html(text: str) -> str:
     """A plain text with its lines and blanks."""
     kept = _KEPT_BLANK.sub("\xa0", text.expandtabs(_TABS))
@@ -140,7 +156,3 @@ def _image(alternative: str, *, shown: bool, stripped: bool) -> str:
     if shown:
         return _IMAGE.format(html.escape(alternative))
     return html.escape(f"[{alternative}]") if alternative and not stripped else ""
-
-
-def _has_content(clean: str) -> bool:
-    return "<img " in clean or text_of(clean).strip("- \n") != ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyq_email_notify
 import pytest
-from pyq_email_notify.files import DEFAULTS
+from pyq_email_notify.files import default_files
 
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.testing.rules import load, rule
@@ -44,9 +44,9 @@ def test_the_example_of_2_x_loads_and_uses_the_defaults_that_come_with_us(
         notification.set_up()
     *missing, sender = caplog.messages
     assert missing == [
-        f"notifications.virus: {path} is missing, using a default"
-        for path in DEFAULTS
-        if not Path(path).exists()
+        f"notifications.virus: {file.path} is missing, using a default"
+        for file in default_files()
+        if not file.path.exists()
     ]
     assert "the envelope_from '[email protected]' is no address" in sender
 
@@ -111,15 +111,16 @@ def test_an_image_must_be_one_that_mail_clients_show(notify: Notifier, image: Im
 def test_an_image_must_have_a_name_that_can_be_referred_to(
     name: str, notify: Notifier, image: Image
 ) -> None:
-    assert "must have a name of letters" in refusal(notify, repl_img=image(name, PNG))
+    assert "must have a name of letters" in refusal(notify, embed_imgs=[image(name, PNG)])
 
 
 def test_two_images_cannot_have_one_name(notify: Notifier, image: Image) -> None:
     (notify.directory / "other").mkdir()
     one, two = image("x.png", PNG), image("other/x.png", GIF)
     assert refusal(notify, embed_imgs=[one, two]) == "embed_imgs: two images are named x.png"
-    assert refusal(notify, embed_imgs=[one], repl_img=two) == (
-        "embed_imgs: x.png is the name of repl_img, too"
+    replacement = image("removed_for_security_reasons", PNG)
+    assert refusal(notify, embed_imgs=[replacement]) == (
+        "embed_imgs: removed_for_security_reasons is what repl_img is called"
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
+import tracemalloc
 
 import pytest
 from pyq_email_notify.outline import MAX_DEPTH
 from pyq_email_notify.preview import CUT, MAX_CHARACTERS, NO_TEXT
 
 from pyquarantine_core.testing.mail_mix import EDITABLE, GERMAN, JAPANESE, PROTECTED, RUSSIAN
+from pyquarantine_core.testing.rules import received
 
 from .conftest import Notifier
 
@@ -42,6 +44,20 @@ def test_the_text_of_every_kind_of_message_is_shown(name: str, notify: Notifier)
     assert "\ufffd" not in told.text
 
 
+def test_a_large_message_is_not_read_into_memory_for_it(notify: Notifier) -> None:
+    attachment = b"Content-Type: application/pdf\n\n" + b"x" * 76 * 100_000
+    message = received(multipart("mixed", attachment, HTML + b"<p>after it</p>"))
+    tracemalloc.start()
+    try:
+        told = notify(message)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        message.close()
+    assert "after it" in told.text
+    assert most < 2_000_000
+
+
 @pytest.mark.parametrize("name", PROTECTED)
 def test_signed_and_encrypted_messages_have_a_preview(name: str, notify: Notifier) -> None:
     told = notify(PROTECTED[name])
@@ -70,6 +86,26 @@ class TestText:
         told = notify(head.encode() + b"\n\n" + base64.encodebytes(text.encode(charset)))
         assert text in told.html
         assert text in told.text
+
+    @pytest.mark.parametrize(
+        "meta",
+        [
+            '<meta charset="windows-1251">',
+            '<META http-equiv=Content-Type content="text/html; charset=windows-1251">',
+        ],
+    )
+    def test_html_without_a_charset_in_its_header_is_read_in_that_of_its_meta(
+        self, meta: str, notify: Notifier
+    ) -> None:
+        told = notify(b"Content-Type: text/html\n\n" + f"{meta}<p>Привет</p>".encode("cp1251"))
+        assert "<p>Привет</p>" in told.html
+
+    @pytest.mark.parametrize("meta", ["x-no-such", "utf-7", "utf-16", "\0", "'"])
+    def test_a_meta_that_names_no_charset_we_read_is_passed_over(
+        self, meta: str, notify: Notifier
+    ) -> None:
+        content = f'<meta charset="{meta}"><p>Gr\xfc\xdfe</p>'.encode("cp1252")
+        assert "<p>Grüße</p>" in notify(b"Content-Type: text/html\n\n" + content).html
 
     @pytest.mark.parametrize("charset", ["", "unknown-8bit", "x-no-such", "us-ascii", '"', "\0"])
     def test_an_unknown_charset_is_guessed(self, charset: str, notify: Notifier) -> None:

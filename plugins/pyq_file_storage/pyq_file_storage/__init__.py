@@ -8,7 +8,7 @@ from pyq_file_storage.storage import FileStorage
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.types import StorageType
 
-__version__ = "3.0.0.dev0"
+__version__ = "3.0.0"
 
 SCHEMA = {
     "type": "object",
@@ -22,7 +22,7 @@ SCHEMA = {
         },
         "mode": {
             "type": "string",
-            "pattern": "^0?[0-7]{3}$",
+            "pattern": "^(0o?)?[0-7]{3}$",
             "x-expected": "an octal mode such as '0660'",
             "default": "0600",
             "description": "Permissions of new files, in octal, whatever the umask.",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from pyq_file_storage.directory import Directory, explained
-from pyq_file_storage.entries import SUFFIX, hidden_update, read_metadata
+from pyq_file_storage.entries import SUFFIX, hidden, hidden_update, read_metadata
 from pyq_file_storage.metadata import encode
 from pyquarantine_core.errors import StorageError
 from pyquarantine_core.types import Claim, Entry
@@ -32,7 +32,7 @@ class FileClaim(Claim):
             self._data.seek(0)
             return self._data.read()
 
-    def keep_only(self, recipients: tuple[str, ...]) -> None:
+    def keep_only(self, recipients: tuple[str, ...], *, in_doubt: tuple[str, ...] = ()) -> None:
         """Rewrite the metadata durably, all else in it as it was; without recipients, delete.
 
         Raises:
@@ -48,7 +48,11 @@ class FileClaim(Claim):
         with explained(f"cannot change {self.entry.id}"):
             stored = read_metadata(self._directory, self.entry.id)
             old = self._directory.stat(name)
-            content = encode({**stored, "recipients": list(recipients)})
+            stored["recipients"] = list(recipients)
+            stored.pop("in_doubt", None)
+            if in_doubt:
+                stored["in_doubt"] = list(in_doubt)
+            content = encode(stored)
             self._directory.remove(update)  # of a command that was killed
             try:
                 fd = self._directory.create(update)
@@ -58,7 +62,7 @@ class FileClaim(Claim):
                 self._directory.remove(update)
                 raise
             self._directory.sync()
-        self.entry = replace(self.entry, recipients=recipients)
+        self.entry = replace(self.entry, recipients=recipients, in_doubt=in_doubt)
 
     def delete(self) -> None:
         """Remove the entry, durably.
@@ -67,5 +71,7 @@ class FileClaim(Claim):
         way round a crash would leave a mail that has lost its envelope, to be held once more.
         """
         with explained(f"cannot delete {self.entry.id}"):
-            self._directory.remove(self.entry.id, self.entry.id + SUFFIX)
+            data, metadata = self.entry.id, self.entry.id + SUFFIX
+            left_by_a_crash = hidden(metadata), hidden_update(metadata), hidden(data)
+            self._directory.remove(data, metadata, *left_by_a_crash)
             self._directory.sync()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from pyquarantine_core.errors import StorageError
 # O_NONBLOCK: opening a FIFO must not wait for its writer (open(2)).
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
 _NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
 
 
@@ -54,14 +56,22 @@ class Directory:
         OSError: from every method, as the system calls do.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    def __init__(self, path: Path, *, parent: Directory | None = None) -> None:
+        if parent is None:
+            self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        else:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+            self._fd = os.open(path, flags, dir_fd=parent._fd)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
+
+    def lock(self) -> bool:
+        """Take its exclusive lock while it is open; False when another process has it."""
+        return lock(self._fd, wait=False)
 
     def names(self) -> list[str]:
         return os.listdir(self._fd)  # noqa: PTH208 - pathlib cannot list a descriptor
@@ -80,6 +90,38 @@ class Directory:
         except FileNotFoundError:
             return False
         return True
+
+    def leads_to(self, name: str, file: int) -> bool:
+        """Whether this is a name of the open file."""
+        try:
+            return os.path.samestat(self.stat(name), os.fstat(file))
+        except FileNotFoundError:
+            return False
+
+    def same_file(self, name: str, other: str, *, of: Directory | None = None) -> bool:
+        """Whether both names are there, the other one in `of` if given, and lead to one file."""
+        try:
+            return os.path.samestat(self.stat(name), (of or self).stat(other))
+        except FileNotFoundError:
+            return False
+
+    def is_plain(self, name: str) -> bool:
+        """Whether this is a regular file, and no link to one."""
+        try:
+            return stat.S_ISREG(self.stat(name).st_mode)
+        except FileNotFoundError:
+            return False
+
+    def subdirectory(self, name: str) -> Directory:
+        """A directory in it, made for the owner of this one if it is missing."""
+        try:
+            os.mkdir(name, 0o700, dir_fd=self._fd)
+        except FileExistsError:
+            return Directory(Path(name), parent=self)
+        made = Directory(Path(name), parent=self)
+        self._give(made._fd, os.fstat(self._fd))
+        self.sync()
+        return made
 
     def open_file(self, name: str) -> BinaryIO:
         """Open a plain file to read it.
@@ -103,12 +145,17 @@ class Directory:
         return os.open(name, _CREATE, 0o600, dir_fd=self._fd)
 
     def fill(
-        self, fd: int, chunks: Iterable[bytes], *, mode: int, like: os.stat_result | None = None
+        self,
+        fd: int,
+        chunks: Iterable[bytes],
+        *,
+        mode: int = 0o600,
+        like: os.stat_result | None = None,
     ) -> None:
-        """Write a created file, sync and close it.
+        """Write a file that is open for it, sync and close it.
 
         Args:
-            fd: from `create`; closed in any case.
+            fd: closed in any case.
             chunks: its bytes.
             mode: its permissions, whatever the umask.
             like: whose owner it gets when root writes it; None: that of the directory.
@@ -127,6 +174,16 @@ class Directory:
     def publish(self, hidden: str, name: str) -> None:
         """Give a file a second name; FileExistsError when that is taken (link(2))."""
         os.link(hidden, name, src_dir_fd=self._fd, dst_dir_fd=self._fd, follow_symlinks=False)
+
+    def move(self, name: str, to: Directory, new_name: str) -> None:
+        """Move a file to another directory; FileExistsError when that name is taken."""
+        os.link(name, new_name, src_dir_fd=self._fd, dst_dir_fd=to._fd, follow_symlinks=False)
+        self.remove(name)
+
+    def append(self, name: str, content: bytes) -> None:
+        """Add to the end of a file, which is made if it is missing."""
+        fd = os.open(name, _APPEND, 0o600, dir_fd=self._fd)
+        self.fill(fd, [content])
 
     def replace(self, hidden: str, name: str) -> None:
         """Put a file in the place of another."""
@@ -147,3 +204,24 @@ class Directory:
         created = os.fstat(fd)
         if os.geteuid() == 0 and (created.st_uid, created.st_gid) != (like.st_uid, like.st_gid):
             os.fchown(fd, like.st_uid, like.st_gid)
+
+
+def lock(file: int, *, wait: bool = True) -> bool:
+    """Take the exclusive flock(2) of an open file; it ends with `unlock`, or with the process.
+
+    Returns:
+        Whether it is ours; False only without `wait`, when another process has it.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def unlock(file: int) -> None:
+    """Give a lock back, even if a forked process has the file open too, and close the file."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_UN)
+    finally:
+        os.close(file)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import time
 from datetime import datetime
 from typing import Any
 
@@ -22,16 +21,17 @@ from pyq_file_storage.metadata import LIMIT, BrokenMetadataError, decode, entry
 from pyquarantine_core.types import Entry
 
 SUFFIX = ".metadata"
-STALE = 24 * 60 * 60
-"""Seconds after which a hidden file belongs to no process any more."""
-
 _LONGEST = 255 - len(f".{SUFFIX}.tmp")
-_HIDDEN = re.compile(r"\.([0-9]{14,20}_[A-Za-z0-9]+)(?:\.metadata)?\.(?:tmp|new)")
+_HIDDEN = re.compile(r"\.([0-9]{14,20}_[A-Za-z0-9]+)(?:\.tmp|\.metadata\.(?:tmp|new))")
+
+_QUEUE_ID = 64
+"""Characters of a queue ID that an entry's ID shows; those of MTAs are shorter."""
 
 
 def new_id(now: datetime, queue_id: str) -> str:
     """Time (UTC) to the microsecond and queue ID, such as `20261122115501123456_4XYZ`."""
-    return f"{now:%Y%m%d%H%M%S%f}_{re.sub('[^A-Za-z0-9]', '', queue_id) or 'NOQUEUE'}"
+    readable = re.sub("[^A-Za-z0-9]", "", queue_id)[:_QUEUE_ID]
+    return f"{now:%Y%m%d%H%M%S%f}_{readable or 'NOQUEUE'}"
 
 
 def is_entry_id(name: str) -> bool:
@@ -52,6 +52,12 @@ def hidden(name: str) -> str:
 def hidden_update(name: str) -> str:
     """What the new content of a published file is called."""
     return f".{name}.new"
+
+
+def id_of_hidden(name: str) -> str | None:
+    """The entry that a name belongs to, if it is one that we hide files under."""
+    found = _HIDDEN.fullmatch(name)
+    return None if found is None else found[1]
 
 
 def committed(directory: Directory, entry_id: str) -> bool:
@@ -105,22 +111,3 @@ def read_entry(directory: Directory, entry_id: str, broken: list[str]) -> Entry:
     if reason:
         broken.append(f"{entry_id}: {reason}")
     return found
-
-
-def sweep(directory: Directory) -> None:
-    """Remove what a crash has left half-written: nobody was told that it is stored."""
-    limit = time.time() - STALE
-    for name in directory.names():
-        found = _HIDDEN.fullmatch(name)
-        if found is None or not _older(directory, name, limit):
-            continue
-        if not committed(directory, found[1]):
-            directory.remove(found[1])
-        directory.remove(name)
-
-
-def _older(directory: Directory, name: str, limit: float) -> bool:
-    try:
-        return directory.stat(name).st_mtime < limit
-    except FileNotFoundError:  # another worker sweeps too
-        return False

@@ -1,8 +1,9 @@
 """The metadata of an entry: JSON that this and earlier versions of pyquarantine have written.
 
 Keys are `mailfrom`, `recipients`, `subject`, `timestamp` (seconds since the epoch), `queue_id`,
-`vars`, and since version 3 `quarantine` and `smtputf8`. Version 1 had `headers` for the subject,
-`date` for the timestamp, `named_subgroups` for `vars`; its `subgroups` are not used.
+`vars`, and since version 3 `quarantine`, `smtputf8` and `in_doubt` (some of the recipients).
+Version 1 had `headers` for the subject, `date` for the timestamp, `named_subgroups` for `vars`;
+its `subgroups` are not used.
 """
 
 from __future__ import annotations
@@ -91,12 +92,13 @@ def entry(entry_id: str, data: os.stat_result, stored: Mapping[str, Any]) -> Ent
         size=data.st_size,
         stored_at=_moment(data.st_mtime if timestamp is None else timestamp),
         sender="" if sender == "<>" else sender,
-        recipients=_recipients(stored),
+        recipients=_addresses(stored, "recipients"),
         subject=_value(stored, "subject", str) or _value(headers, "subject", str) or "",
         queue_id=_value(stored, "queue_id", str) or "",
         variables=_variables(stored),
         quarantine=_value(stored, "quarantine", str),
         smtputf8=_value(stored, "smtputf8", bool) or False,
+        in_doubt=_addresses(stored, "in_doubt") or (),
     )
 
 
@@ -121,13 +123,13 @@ def _number(stored: Mapping[str, Any], *keys: str) -> float | None:
     return None
 
 
-def _recipients(stored: Mapping[str, Any]) -> tuple[str, ...] | None:
-    recipients = _value(stored, "recipients", list)
-    if recipients is None:
+def _addresses(stored: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
+    addresses = _value(stored, key, list)
+    if addresses is None:
         return None
-    if not all(isinstance(one, str) for one in recipients):
-        raise BrokenMetadataError("recipients are not strings")
-    return tuple(recipients)
+    if not all(isinstance(one, str) for one in addresses):
+        raise BrokenMetadataError(f"{key} are not strings")
+    return tuple(addresses)
 
 
 def _variables(stored: Mapping[str, Any]) -> dict[str, str]:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from pyq_file_storage.claim import FileClaim
-from pyq_file_storage.directory import Directory, NotPlainError, explained, make_directory
-from pyq_file_storage.entries import committed, is_entry_id, read_entry, read_metadata, sweep
+from pyq_file_storage.directory import (
+    Directory,
+    NotPlainError,
+    explained,
+    lock,
+    make_directory,
+)
+from pyq_file_storage.entries import committed, is_entry_id, read_entry, read_metadata
+from pyq_file_storage.leftovers import hidden_leftovers, metadata_alone
 from pyq_file_storage.metadata import BrokenMetadataError
 from pyq_file_storage.storing import StoreInDirectory
+from pyq_file_storage.unclear import unclear_entries
 from pyquarantine_core.errors import EntryNotFoundError, StorageError
-from pyquarantine_core.types import Claim, Entry, NewEntry, Options, Services, Storage, StoreEffect
+from pyquarantine_core.types import (
+    Claim,
+    Entry,
+    Fault,
+    NewEntry,
+    Options,
+    Services,
+    Storage,
+    StoreEffect,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +53,9 @@ class FileStorage(Storage):
         return cls(Path(options["directory"]), int(options["mode"], 8))
 
     def set_up(self) -> None:
-        """Create the directory when it is missing, and clear away what a crash has left.
+        """Create the directory when it is missing, and move aside what a crash has left hidden.
+
+        That takes one listing of the directory; nothing is read but what is moved.
 
         Raises:
             StorageError: it is not a directory, or nothing can be stored there.
@@ -48,7 +65,22 @@ class FileStorage(Storage):
             with Directory(self._path) as directory:
                 if not directory.writable():
                     raise StorageError(f"cannot store in {self._path}: it is not writable")
-                sweep(directory)
+                names = directory.names()
+        for fault in hidden_leftovers(self._path, names):
+            assert fault.mend is not None
+            try:
+                fault.mend()
+            except StorageError as error:
+                logger.warning("%s %s; %s", fault.name, fault.problem, error)
+            else:
+                logger.warning("%s %s; %s", fault.name, fault.problem, fault.remedy)
+
+    def faults(self, *, metadata: bool) -> Iterator[Fault]:
+        with self._directory() as directory, self._explained():
+            names = directory.names()
+        yield from hidden_leftovers(self._path, names)
+        yield from metadata_alone(self._path, names)
+        yield from unclear_entries(self._path, names, metadata=metadata)
 
     def stage(self, new: NewEntry) -> StoreEffect:
         return StoreInDirectory(self._path, self._mode, new)
@@ -99,8 +131,8 @@ class FileStorage(Storage):
         """
         with self._directory() as directory, self._data(directory, entry_id) as data:
             with self._explained(entry_id):
-                fcntl.flock(data, fcntl.LOCK_EX)
-                if not os.path.samestat(os.fstat(data.fileno()), directory.stat(entry_id)):
+                lock(data.fileno())
+                if not directory.leads_to(entry_id, data.fileno()):
                     raise FileNotFoundError(entry_id)
             yield FileClaim(directory, data, self._entry(directory, entry_id))
 

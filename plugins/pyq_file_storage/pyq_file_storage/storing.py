@@ -1,4 +1,8 @@
-"""How a message becomes an entry: written under hidden names, then published, or undone."""
+"""How a message becomes an entry: written under hidden names, then published, or undone.
+
+From its creation until it is committed or undone the data file is locked: that tells a check of
+the storage that the process which writes it is alive.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pyq_file_storage.directory import Directory, explained
+from pyq_file_storage.directory import Directory, explained, lock, unlock
 from pyq_file_storage.entries import SUFFIX, hidden, new_id
 from pyq_file_storage.metadata import describe, encode
 from pyquarantine_core.errors import StorageError
@@ -31,6 +35,7 @@ class StoreInDirectory(StoreEffect):
         self._names: list[str] = []
         self._published: list[str] = []
         self._variables: dict[str, str] = {}
+        self._locked = -1
 
     def describe(self) -> str:
         return f"store the message in {self._path}"
@@ -68,36 +73,57 @@ class StoreInDirectory(StoreEffect):
                 directory.publish(hidden(name), name)
                 self._published.append(name)
             directory.sync()
-            directory.remove(*map(hidden, self._names))
+            directory.remove(*map(hidden, reversed(self._names)))
+        self._unlock()
 
     def undo(self) -> None:
-        """Remove all names, data first: what is left by a crash amid is no entry."""
-        with (
-            explained(f"cannot remove from {self._path}"),
-            suppress(FileNotFoundError),  # the directory is gone, and the files with it
-            Directory(self._path) as directory,
-        ):
-            directory.remove(*self._published, *map(hidden, self._names))
-            if self._published:
-                directory.sync()
-        self._published.clear()
-        self._names.clear()
+        """Remove all names, data first: what is left by a crash amid is no entry.
+
+        The hidden name of the data goes last, since its lock is what says that we are at work.
+        """
+        if not self._names:
+            return
+        try:
+            with (
+                explained(f"cannot remove from {self._path}"),
+                suppress(FileNotFoundError),  # the directory is gone, and the files with it
+                Directory(self._path) as directory,
+            ):
+                directory.remove(*self._published, *map(hidden, reversed(self._names)))
+                if self._published:
+                    directory.sync()
+        finally:
+            self._published.clear()
+            self._names.clear()
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._locked >= 0:
+            unlock(self._locked)
+            self._locked = -1
 
     def _reserve(self, directory: Directory) -> tuple[datetime, int]:
-        """Find an ID that no other message has or gets; the hidden data file holds it for us."""
+        """Find an ID that no other message has or gets; the hidden data file holds it for us.
+
+        Between its creation and its lock a check may take the file for a leftover and move it
+        aside: then it has lost its name, and we begin again.
+        """
         while True:
             now = datetime.now(UTC)
             data = new_id(now, self._new.message.queue_id)
             metadata = data + SUFFIX
             try:
-                fd = directory.create(hidden(data))
+                self._locked = directory.create(hidden(data))
             except FileExistsError:
                 continue
             self._names = [data, metadata] if self._new.metadata else [data]
-            if not any(map(directory.exists, (data, metadata, hidden(metadata)))):
-                return now, fd
-            os.close(fd)
-            directory.remove(hidden(data))
+            lock(self._locked)
+            ours = directory.leads_to(hidden(data), self._locked)
+            if ours and not any(map(directory.exists, (data, metadata, hidden(metadata)))):
+                return now, os.dup(self._locked)
+            if ours:
+                directory.remove(hidden(data))
+            self._unlock()
 
     def _described_files(self) -> dict[str, str]:
         data = self._names[0]

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 import resource
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -36,7 +33,6 @@ class Store(Protocol):
     def __call__(self, storage: FileStorage, message: Message, **new: Any) -> str: ...
 
 
-Run = Callable[..., "subprocess.Popen[str]"]
 Limit = Callable[[int], AbstractContextManager[None]]
 
 
@@ -116,25 +112,3 @@ def full_disk() -> Limit:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limited
-
-
-@pytest.fixture
-def run() -> Iterator[Run]:
-    """Starts Python code in another process; it is waited for at the end."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(code: str, *arguments: object) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.communicate()
-        assert process.returncode == 0

@@ -12,31 +12,11 @@ from pyq_file_storage.storage import FileStorage
 from pyquarantine_core.errors import EntryNotFoundError, StorageError
 
 if TYPE_CHECKING:
-    from .conftest import Limit, MakeMessage, Run, Store
+    from .conftest import Limit, MakeMessage, Store
 
 
 def names(directory: Path) -> list[str]:
     return sorted(one.name for one in directory.iterdir())
-
-
-def say(stream: IO[str] | None) -> None:
-    assert stream is not None
-    stream.write("\n")
-    stream.flush()
-
-
-def hear(stream: IO[str] | None) -> str:
-    assert stream is not None
-    return stream.readline().strip()
-
-
-def test_a_claim_shows_the_entry_and_its_bytes(
-    storage: FileStorage, mail: MakeMessage, store: Store
-) -> None:
-    entry_id = store(storage, mail())
-    with storage.claim(entry_id) as claim:
-        assert claim.entry == storage.get(entry_id)
-        assert claim.read() == claim.read() == b"\r\nHello\r\n"
 
 
 def test_keep_only_rewrites_the_recipients_and_nothing_else(
@@ -71,15 +51,6 @@ def test_keep_only_keeps_mode_and_owner(
         before.st_uid,
         before.st_gid,
     )
-
-
-def test_keeping_nobody_deletes_the_entry(
-    storage: FileStorage, directory: Path, mail: MakeMessage, store: Store
-) -> None:
-    entry_id = store(storage, mail())
-    with storage.claim(entry_id) as claim:
-        claim.keep_only(())
-    assert names(directory) == []
 
 
 @pytest.mark.parametrize("metadata", [True, False])
@@ -138,76 +109,6 @@ def test_what_is_raised_within_a_claim_comes_out_as_it_is_and_ends_it(
         raise ConnectionRefusedError
     with (directory / entry_id).open() as data:
         fcntl.flock(data, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-# -- two at once -----------------------------------------------------------------------------
-
-CLAIM = """
-import sys
-from pathlib import Path
-from pyq_file_storage.storage import FileStorage
-from pyquarantine_core.errors import EntryNotFoundError
-
-directory, entry_id, todo, *mine = sys.argv[1:]
-print("ready", flush=True)
-sys.stdin.readline()
-try:
-    with FileStorage(Path(directory)).claim(entry_id) as claim:
-        print("claimed", flush=True)
-        if todo == "hold":
-            sys.stdin.readline()
-        if todo == "remove":
-            claim.keep_only(tuple(one for one in claim.entry.recipients if one not in mine))
-        else:
-            claim.delete()
-except EntryNotFoundError:
-    print("not found", flush=True)
-"""
-
-
-def test_a_claim_is_exclusive_among_processes(
-    storage: FileStorage, directory: Path, mail: MakeMessage, store: Store, run: Run
-) -> None:
-    entry_id = store(storage, mail())
-    process = run(CLAIM, directory, entry_id, "hold")
-    assert hear(process.stdout) == "ready"
-    say(process.stdin)
-    assert hear(process.stdout) == "claimed"
-    with (directory / entry_id).open() as data, pytest.raises(BlockingIOError):
-        fcntl.flock(data, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    say(process.stdin)
-    with pytest.raises(EntryNotFoundError), storage.claim(entry_id):
-        pass
-
-
-def test_of_processes_that_take_off_one_recipient_each_none_undoes_another(
-    storage: FileStorage, directory: Path, mail: MakeMessage, store: Store, run: Run
-) -> None:
-    recipients = tuple(f"{number}@example.org" for number in range(8))
-    entry_id = store(storage, mail(recipients=recipients))
-    processes = [run(CLAIM, directory, entry_id, "remove", one) for one in recipients]
-    for process in processes:
-        assert hear(process.stdout) == "ready"
-    for process in processes:
-        say(process.stdin)
-    assert [hear(process.stdout) for process in processes] == ["claimed"] * 8
-    for process in processes:
-        process.wait()
-    assert names(directory) == []
-
-
-def test_of_processes_that_delete_one_entry_one_does(
-    storage: FileStorage, directory: Path, mail: MakeMessage, store: Store, run: Run
-) -> None:
-    for _ in range(5):
-        entry_id = store(storage, mail())
-        processes = [run(CLAIM, directory, entry_id, "delete") for _ in range(4)]
-        for process in processes:
-            assert hear(process.stdout) == "ready"
-        for process in processes:
-            say(process.stdin)
-        heard = sorted(hear(process.stdout) for process in processes)
-        assert heard == ["claimed", *["not found"] * 3]
 
 
 @pytest.mark.parametrize("replaced", [True, False])

@@ -2,31 +2,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.errors import StorageError
 
-if TYPE_CHECKING:
-    from .conftest import MakeMessage, Stage, Store
-
 NOBODY = 65534
-
-
-def names(directory: Path) -> list[str]:
-    return sorted(one.name for one in directory.iterdir())
-
-
-def age(directory: Path, hours: float) -> None:
-    for path in directory.iterdir():
-        then = time.time() - hours * 3600
-        os.utime(path, (then, then))
 
 
 @contextmanager
@@ -89,36 +74,3 @@ def test_a_directory_that_may_not_be_created_is_one_clear_error() -> None:
         parent.chmod(0o555)
         with unprivileged(), pytest.raises(StorageError, match="Permission denied"):
             FileStorage(parent / "held").set_up()
-
-
-def test_a_day_after_a_crash_its_leftovers_are_removed(
-    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage, store: Store
-) -> None:
-    kept = store(storage, mail())
-    (directory / f".{kept}.metadata.new").write_text("{")
-    (directory / ".other.tmp").write_text("not ours")
-    stage(storage, mail()).prepare()
-    half = stage(storage, mail())
-    half.prepare()
-    entry_id = half.variables["S_ID"]
-    os.link(directory / f".{entry_id}.tmp", directory / entry_id)
-
-    before = names(directory)
-    age(directory, 23)
-    storage.set_up()
-    assert names(directory) == before
-
-    age(directory, 25)
-    storage.set_up()
-    assert names(directory) == [".other.tmp", kept, f"{kept}.metadata"]
-
-
-def test_leftovers_of_a_committed_entry_go_without_it(
-    storage: FileStorage, directory: Path, mail: MakeMessage, store: Store
-) -> None:
-    entry_id = store(storage, mail())
-    for name in (entry_id, f"{entry_id}.metadata"):
-        os.link(directory / name, directory / f".{name}.tmp")
-    age(directory, 48)
-    storage.set_up()
-    assert names(directory) == [entry_id, f"{entry_id}.metadata"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-import threading
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,10 @@ from pyq_file_storage import storing
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.body import Body
-from pyquarantine_core.errors import EntryNotFoundError, StorageError
+from pyquarantine_core.errors import StorageError
 
 if TYPE_CHECKING:
-    from .conftest import Limit, MakeMessage, Run, Stage, Store
+    from .conftest import Limit, MakeMessage, Stage, Store
 
 FOLDED = ("Subject", b" caf\xe9 \xff\n\t  folded\n \x01 oddly")
 FOLDED_LINES = b"Subject: caf\xe9 \xff\r\n\t  folded\r\n \x01 oddly\r\n"
@@ -54,16 +54,6 @@ def test_without_original_the_message_is_stored_as_it_is_now(
     assert stored.endswith(b"\r\n\r\nanother")
 
 
-def test_a_body_that_was_spooled_to_disk_is_stored_whole(
-    storage: FileStorage, directory: Path, mail: MakeMessage, store: Store
-) -> None:
-    body = os.urandom(3 * 1024 * 1024 + 1)
-    message = mail(body=body)
-    entry_id = store(storage, message)
-    message.close()
-    assert (directory / entry_id).read_bytes() == b"\r\n" + body
-
-
 def test_metadata_has_the_keys_of_earlier_versions(
     storage: FileStorage, directory: Path, mail: MakeMessage, store: Store
 ) -> None:
@@ -98,15 +88,6 @@ def test_metadata_tells_the_quarantine_and_smtputf8_when_they_apply(
     assert (entry.quarantine, entry.smtputf8) == ("rule/action", True)
 
 
-def test_metavariables_are_set_only_with_a_prefix(
-    storage: FileStorage, mail: MakeMessage, stage: Stage
-) -> None:
-    effect = stage(storage, mail(), metavar=None)
-    effect.prepare()
-    assert effect.variables == {}
-    effect.undo()
-
-
 def test_without_metadata_there_is_one_file_and_no_metafile(
     storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:
@@ -115,6 +96,17 @@ def test_without_metadata_there_is_one_file_and_no_metafile(
     effect.commit()
     assert set(effect.variables) == {"S_ID", "S_DATAFILE"}
     assert names(directory) == [effect.variables["S_ID"]]
+
+
+def test_without_its_directory_nothing_is_stored_and_nothing_needs_to_be_undone(
+    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
+) -> None:
+    directory.rmdir()
+    directory.write_text("a file")
+    effect = stage(storage, mail())
+    with pytest.raises(StorageError, match="Not a directory"):
+        effect.prepare()
+    effect.undo()
 
 
 def test_metadata_too_large_to_be_read_again_is_not_written(
@@ -177,15 +169,6 @@ def test_a_queue_id_is_reduced_to_letters_and_digits(
     assert store(storage, mail(queue_id=queue_id)).partition("_")[2] == part
 
 
-def test_entries_of_one_message_differ_and_sort_in_the_order_stored(
-    storage: FileStorage, mail: MakeMessage, store: Store
-) -> None:
-    message = mail()
-    stored = [store(storage, message) for _ in range(200)]
-    assert sorted(set(stored)) == stored
-    assert [entry.id for entry in storage.entries()] == stored
-
-
 class Clock:
     """Stands still at the first time for as many readings as it is told."""
 
@@ -223,100 +206,7 @@ def test_an_id_of_which_anything_is_there_is_not_taken(
     assert len(names(directory)) == (3 if metadata else 2)
 
 
-def test_threads_never_share_an_id(storage: FileStorage, mail: MakeMessage, store: Store) -> None:
-    stored: list[str] = []
-    start = threading.Barrier(8)
-
-    def work() -> None:
-        start.wait()
-        stored.extend([store(storage, mail()) for _ in range(50)])
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(stored)) == 400
-    assert [entry.id for entry in storage.entries()] == sorted(stored)
-
-
-STORE_FIFTY = """
-import sys
-from pathlib import Path
-from pyq_file_storage.storage import FileStorage
-from pyquarantine_core.message import Message
-from pyquarantine_core.types import NewEntry
-
-storage = FileStorage(Path(sys.argv[1]))
-message = Message()
-message.queue_id = "SAME"
-print("ready", flush=True)
-sys.stdin.readline()
-for _ in range(50):
-    effect = storage.stage(
-        NewEntry(message=message, recipients=(), original=False, metadata=True, metavar="S")
-    )
-    effect.prepare()
-    effect.commit()
-    print(effect.variables["S_ID"])
-"""
-
-
-def test_processes_never_share_an_id(storage: FileStorage, directory: Path, run: Run) -> None:
-    processes = [run(STORE_FIFTY, directory) for _ in range(4)]
-    for process in processes:
-        assert process.stdout is not None
-        process.stdout.readline()
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    stored = [line for process in processes for line in process.communicate()[0].split()]
-    assert len(set(stored)) == 200
-    assert [entry.id for entry in storage.entries()] == sorted(stored)
-
-
 # -- the steps -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("metadata", [True, False])
-def test_a_process_killed_before_the_commit_has_stored_nothing(
-    storage: FileStorage, mail: MakeMessage, stage: Stage, metadata: bool
-) -> None:
-    effect = stage(storage, mail(), metadata=metadata)
-    effect.prepare()
-    assert list(storage.entries()) == []
-    with pytest.raises(EntryNotFoundError):
-        storage.get(effect.variables["S_ID"])
-
-
-def test_a_process_killed_between_the_two_links_has_stored_nothing(
-    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
-) -> None:
-    effect = stage(storage, mail())
-    effect.prepare()
-    entry_id = effect.variables["S_ID"]
-    os.link(directory / f".{entry_id}.tmp", directory / entry_id)
-    assert list(storage.entries()) == []
-    for operation in (storage.get, storage.open_message, storage.metadata):
-        with pytest.raises(EntryNotFoundError):
-            operation(entry_id)
-    with pytest.raises(EntryNotFoundError), storage.claim(entry_id):
-        pass
-
-
-def test_a_process_killed_right_after_the_second_link_has_stored_all(
-    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
-) -> None:
-    effect = stage(storage, mail())
-    effect.prepare()
-    entry_id = effect.variables["S_ID"]
-    for name in (entry_id, f"{entry_id}.metadata"):
-        os.link(directory / f".{name}.tmp", directory / name)
-    assert [entry.sender for entry in storage.entries()] == ["from@example.org"]
-    with storage.claim(entry_id) as claim:
-        claim.keep_only(("two@example.org",))
-    assert storage.get(entry_id).recipients == ("two@example.org",)
 
 
 def test_a_commit_leaves_only_the_public_names(
@@ -325,24 +215,6 @@ def test_a_commit_leaves_only_the_public_names(
     entry_id = store(storage, mail())
     assert names(directory) == [entry_id, f"{entry_id}.metadata"]
     assert {(directory / name).stat().st_nlink for name in names(directory)} == {1}
-
-
-@pytest.mark.parametrize("steps", [[], ["prepare"], ["prepare", "commit"]])
-@pytest.mark.parametrize("metadata", [True, False])
-def test_undo_leaves_nothing_however_far_it_got(
-    storage: FileStorage,
-    directory: Path,
-    mail: MakeMessage,
-    stage: Stage,
-    steps: list[str],
-    metadata: bool,
-) -> None:
-    effect = stage(storage, mail(), metadata=metadata)
-    for step in steps:
-        getattr(effect, step)()
-    effect.undo()
-    assert names(directory) == []
-    effect.undo()
 
 
 @pytest.mark.parametrize("suffix", ["", ".metadata"])
@@ -404,20 +276,42 @@ def test_a_directory_that_goes_before_the_commit_fails_it(
     effect.undo()
 
 
-def test_what_was_not_prepared_is_not_committed(
-    storage: FileStorage, mail: MakeMessage, stage: Stage
-) -> None:
-    effect = stage(storage, mail())
-    with pytest.raises(StorageError, match="not prepared"):
-        effect.commit()
-    effect.prepare()
-    effect.undo()
-    with pytest.raises(StorageError, match="not prepared"):
-        effect.commit()
+# -- durability ------------------------------------------------------------------------------
 
 
-def test_an_effect_tells_what_it_would_do(
+class Synced:
+    """Sees fsync(2) being called, through the interpreter's own profiling, and what it then finds.
+
+    Attributes:
+        sizes: at each call, the sizes of the files in the directory by name.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.sizes: list[dict[str, int]] = []
+
+    def __enter__(self) -> Synced:
+        sys.setprofile(self._see)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        sys.setprofile(None)
+
+    def _see(self, frame: object, event: str, argument: object) -> None:
+        if event == "c_return" and argument is os.fsync:
+            self.sizes.append({one.name: one.stat().st_size for one in self._directory.iterdir()})
+
+
+def test_each_file_is_synced_whole_before_it_is_published_and_then_the_directory(
     storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:
-    assert stage(storage, mail()).describe() == f"store the message in {directory}"
-    assert names(directory) == []
+    effect = stage(storage, mail(body=b"x" * 100_000))
+    with Synced(directory) as preparing:
+        effect.prepare()
+    written = {one.name: one.stat().st_size for one in directory.iterdir()}
+    assert len(preparing.sizes) == len(written) == 2
+    assert preparing.sizes[-1] == written
+    with Synced(directory) as committing:
+        effect.commit()
+    entry_id = effect.variables["S_ID"]
+    assert {entry_id, f"{entry_id}.metadata"} <= set(committing.sizes[-1])

@@ -8,7 +8,7 @@ from pyq_headers import actions
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.types import ActionType, Part, Stage
 
-__version__ = "3.0.0.dev0"
+__version__ = "3.0.0"
 
 NAME = {
     "type": "string",
@@ -19,10 +19,10 @@ NAME = {
 """Printable ASCII but no colon (RFC 5322, 2.2)."""
 NAME_PATTERN = {
     "type": "string",
-    "format": "regex",
+    "format": "python-regex",
     "description": "Regular expression that matches header names from their start, ignoring case.",
 }
-VALUE_PATTERN = {"type": "string", "format": "regex"}
+VALUE_PATTERN = {"type": "string", "format": "python-regex"}
 FOUND_IN = (
     "found in the decoded, unfolded value, ignoring case; `.` matches line breaks, `^` and `$` "
     "match at lines."

@@ -13,7 +13,7 @@ from pyquarantine_core.types import ActionType, CommandType, Part, Stage
 if TYPE_CHECKING:
     import click
 
-__version__ = "3.0.0.dev0"
+__version__ = "3.0.0"
 
 
 @hookimpl

@@ -76,10 +76,13 @@ class Quarantine(Action):
         return self._holding
 
     def apply(self, message: Message) -> Decision | None:
-        held = tuple(one for one in message.addresses if not self._is_allowed(message.sender, one))
+        allowed = {one for one in message.addresses if self._is_allowed(message.sender, one)}
+        held = tuple(one for one in message.addresses if one not in allowed)
         if not held:
             message.log.info("all recipients are allowlisted")
             return None
+        if allowed:
+            message.log.info("allowlisted: %s", ", ".join(sorted(allowed)))
         self._holding.storage.keep(message, held, metadata_default=True, quarantine=self._name)
         message.log.info("holding the message for %s", ", ".join(held))
         if self._holding.notifier is not None:

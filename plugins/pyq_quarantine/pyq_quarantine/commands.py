@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import click
@@ -143,13 +143,20 @@ def metadata(named: _Named, entry_id: str) -> None:
 @some_recipients
 @every_recipient
 @other_sender
+@click.option("--again", is_flag=True, help="Also to those who may have got it already.")
 @click.pass_obj
 def release(
-    named: _Named, entry_id: str, recipients: Sequence[str], everybody: bool, sender: str | None
+    named: _Named,
+    entry_id: str,
+    recipients: Sequence[str],
+    everybody: bool,
+    sender: str | None,
+    again: bool,
 ) -> None:
     """Send a held message to its recipients, and take those off it."""
     wanted = _wanted(recipients, everybody)
-    _report("released", entry_id, named.quarantine.release(entry_id, wanted, sender=sender))
+    result = named.quarantine.release(entry_id, wanted, sender=sender, again=again)
+    _report("released", entry_id, result)
 
 
 @quarantine.command()
@@ -247,6 +254,7 @@ def _as_data(entry: Entry) -> dict[str, object]:
         "subject": entry.subject,
         "queue_id": entry.queue_id,
         "quarantine": entry.quarantine,
+        "in_doubt": list(entry.in_doubt),
     }
 
 
@@ -257,6 +265,11 @@ def _as_row(entry: Entry) -> tuple[str, ...]:
         local_time(entry.stored_at),
         str(entry.size),
         unknown if entry.sender is None else entry.sender or "<>",
-        unknown if entry.recipients is None else "\n".join(entry.recipients),
+        unknown if entry.recipients is None else "\n".join(_recipients(entry)),
         entry.subject,
     )
+
+
+def _recipients(entry: Entry) -> Iterator[str]:
+    for one in entry.recipients or ():
+        yield f"{one} (in doubt)" if one in entry.in_doubt else one

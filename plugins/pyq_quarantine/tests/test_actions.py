@@ -12,6 +12,7 @@ from pyq_quarantine import pyquarantine_actions
 from pyquarantine_core.address import Recipient
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.message import Message
+from pyquarantine_core.outbox import Outbox
 from pyquarantine_core.schema import with_defaults
 from pyquarantine_core.types import (
     Action,
@@ -131,6 +132,10 @@ class Services:
     def mail_list(self, name: str) -> MailList:
         assert name == "l"
         return self._allowed
+
+    @property
+    def outbox(self) -> Outbox:
+        raise AssertionError("no action looks at the outbox")
 
 
 def build(kind: str, services: Services, **options: object) -> Action:

@@ -8,7 +8,7 @@ from pyq_rewrite_links.action import RewriteLinks
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.types import ActionType, Part, Stage
 
-__version__ = "3.0.0.dev0"
+__version__ = "3.0.0"
 
 
 @hookimpl

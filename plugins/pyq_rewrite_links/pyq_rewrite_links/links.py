@@ -17,6 +17,10 @@ LEFT_ALONE = frozenset(
 """Schemes of URLs that stay."""
 
 _LINKS = {"a": ("href", "xlink:href"), "area": ("href",)}
+_VML = "v:"
+"""How the names of Outlook's shapes begin, such as `v:roundrect`, of which buttons are made."""
+_COMMENT = "<!--"
+_CONDITIONAL = re.compile(r"<!--\[if\b", re.IGNORECASE)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _HOST = re.compile(r"[/\\]{2}")
 _LINE_BREAKS = re.compile(r"[\t\r\n]")
@@ -28,15 +32,13 @@ def link_edits(text: PartText, replacement: str) -> list[TextEdit]:
     """The edits that replace the targets of all links in an HTML text."""
     edits = []
     base = ""
-    for token in tokens(text.view):
-        if token.kind is not Kind.START:
-            continue
-        if token.name == "base" and not base:
-            base = _value(text, token.attribute("href"))
-        for attribute in _targets(token):
-            url = target(_value(text, attribute), base)
+    for tag, offset in _start_tags(text.view):
+        if tag.name == "base" and not base and not offset:
+            base = _value(text, tag.attribute("href"), offset)
+        for attribute in _targets(tag):
+            url = target(_value(text, attribute, offset), base)
             if url:
-                edits.append(_edit(attribute, replaced(replacement, url)))
+                edits.append(_edit(attribute, offset, replaced(replacement, url)))
     return edits
 
 
@@ -66,23 +68,39 @@ def replaced(replacement: str, url: str) -> str:
     return re.sub(r"\{URL(?:_B64)?\}", lambda match: values[match[0]], replacement)
 
 
+def _start_tags(document: str) -> Iterator[tuple[Token, int]]:
+    """Start tags, and where the HTML begins that their offsets refer to.
+
+    Those in conditional comments are among them: Outlook shows what is in there.
+    """
+    for token in tokens(document):
+        if token.kind is Kind.START:
+            yield token, 0
+        elif token.kind is Kind.COMMENT and _CONDITIONAL.match(token.text):
+            start = token.start + len(_COMMENT)
+            for inner in tokens(document[start : token.end]):
+                if inner.kind is Kind.START:
+                    yield inner, start
+
+
 def _targets(tag: Token) -> Iterator[Attribute]:
-    for name in _LINKS.get(tag.name, ()):
+    names = ("href",) if tag.name.startswith(_VML) else _LINKS.get(tag.name, ())
+    for name in names:
         attribute = tag.attribute(name)
         if attribute is not None:
             yield attribute
 
 
-def _value(text: PartText, attribute: Attribute | None) -> str:
+def _value(text: PartText, attribute: Attribute | None, offset: int) -> str:
     """The value of an attribute as a URL: browsers drop line breaks, and blanks at its ends."""
     if attribute is None:
         return ""
-    value = html.unescape(text.decoded(attribute.start, attribute.end))
+    value = html.unescape(text.decoded(offset + attribute.start, offset + attribute.end))
     return _LINE_BREAKS.sub("", value.strip(_ENDS))
 
 
-def _edit(attribute: Attribute, value: str) -> TextEdit:
+def _edit(attribute: Attribute, offset: int, value: str) -> TextEdit:
     """A new value, escaped for the quotes that the old one has, or gets if it has none."""
     escaped = html.escape(value)
     new = escaped if attribute.quote else f'"{escaped}"'
-    return TextEdit(attribute.start, attribute.end, new)
+    return TextEdit(offset + attribute.start, offset + attribute.end, new)

@@ -94,6 +94,20 @@ def test_everything_else_stays_byte_for_byte(html: str) -> None:
     assert as_sent(message) == as_sent(message, original=True)
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<!--[if mso]><p><a href="http://x/">ü</a></p><![endif]--><p>there</p>',
+        "<!--[IF gte mso 9]><v:rect a='>' href='http://x/'></v:rect><![endif]-->",
+        '<!--[if !mso]><!--><a href="http://x/">ü</a><!--<![endif]-->',
+        '<svg><p><style><!--</style><a href="http://x/">ü</a>-->',
+        '<svg><![CDATA[<!--]]></svg><a href="http://x/">ü</a>-->',
+    ],
+)
+def test_no_comment_hides_a_link_that_some_client_shows(html: str) -> None:
+    assert html_of(rewritten(html, "R")) == html.replace("http://x/", "R")
+
+
 def test_base64_of_the_target_takes_its_place_as_in_pyquarantine_2() -> None:
     html = '<a href="http://x/?q=1&amp;r=&gt;">'
     expected = base64.b64encode(b"http://x/?q=1&r=>").decode()

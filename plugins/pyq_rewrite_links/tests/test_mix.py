@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyquarantine_core.message import Message
-from pyquarantine_core.testing.mail_client import as_sent, files, shown
+from pyquarantine_core.testing.mail_client import as_sent, files, parts_lost, shown
 from pyquarantine_core.testing.mail_mix import EDITABLE, MIX, PROTECTED, WITHOUT_TEXT
 from pyquarantine_core.testing.rules import judge, load, received, rule
 
@@ -35,6 +35,7 @@ def test_links_are_rewritten_and_all_else_stays(name: str) -> None:
         assert after == before
     else:
         assert OLD in html
+        assert parts_lost(before, after) == 1
         assert shown(after, "html") == html.replace(OLD, NEW)
         assert message.headers == tuple(message.received_headers)
     assert shown(after, "plain") == shown(before, "plain")

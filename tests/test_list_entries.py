@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from pyq_db_list.addresses import as_entry, candidates
 
 from pyquarantine_core.errors import ListError
+from pyquarantine_core.list_entries import as_entry, candidates
 
 PLAIN = "bob@mail.example.org"
 
@@ -90,9 +90,9 @@ def test_other_addresses_are_only_themselves(usual: str) -> None:
     ],
 )
 def test_hostile_addresses_cost_little(hostile: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     found = candidates(hostile)
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1  # of the CPU, however busy it is
     assert len(found) < 600
     assert all(len(one) <= 255 for one in found)
 

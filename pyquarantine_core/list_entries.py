@@ -1,4 +1,4 @@
-"""Which entries hold for an address, and what an entry may look like.
+"""Which entries of a list hold for an address, and what an entry may look like: for all lists.
 
 An entry is an address, `@domain`, `.domain` (the domain and all below it) or empty (anyone).
 Everything here is lower case: letter case never counts.
@@ -13,7 +13,7 @@ from itertools import islice
 from pyquarantine_core.errors import ListError
 
 MAX_LENGTH = 255
-"""Characters that the columns hold; nothing longer can be an entry."""
+"""Characters of an entry; no longer address can be one (RFC 5321, 4.5.3.1.3)."""
 
 _SIGNED = (
     # Sender Rewriting Scheme: SRS0=hash=time=domain=user; SRS1 puts a forwarder's name before that.
@@ -94,5 +94,5 @@ def _upwards(domain: str) -> Iterator[str]:
 
 
 def _is_text(text: str) -> bool:
-    """Whether databases take it: no NUL, no surrogates (bytes that were not UTF-8)."""
+    """Whether files and databases take it: no NUL, no surrogates (bytes that were not UTF-8)."""
     return text.isprintable()

@@ -1,0 +1,132 @@
+"""What processes that died have left of entries: found by its names, and moved aside.
+
+It is safe beside processes that are alive, since each holds the lock of the data of what it is
+at work with: a milter from the first byte to the commit, a command as long as its claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from pyq_file_storage.aside import ASIDE, Aside
+from pyq_file_storage.directory import Directory, NotPlainError, explained, lock
+from pyq_file_storage.entries import (
+    SUFFIX,
+    committed,
+    hidden,
+    hidden_update,
+    id_of_hidden,
+    is_entry_id,
+)
+from pyquarantine_core.types import Fault
+
+UNFINISHED = "was never finished; nobody was told of it"
+OUTDATED = "has temporary files that are not in use"
+LOST = "is metadata without data"
+
+
+def hidden_leftovers(path: Path, names: Iterable[str]) -> Iterator[Fault]:
+    """What a dead process has left under hidden names; cheap, since these are few.
+
+    Args:
+        path: of the directory.
+        names: all that are in it.
+    """
+    for entry_id in sorted({found for name in names if (found := id_of_hidden(name))}):
+        fault = _fault(path, entry_id, UNFINISHED)
+        if fault is not None:
+            yield fault
+
+
+def metadata_alone(path: Path, names: Sequence[str]) -> Iterator[Fault]:
+    """Metadata whose data has gone, but for what has hidden names beside it."""
+    known = {*names, *filter(None, map(id_of_hidden, names))}
+    described = {name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)}
+    for entry_id in sorted(filter(is_entry_id, described - known)):
+        fault = _fault(path, entry_id, LOST)
+        if fault is not None:
+            yield fault
+
+
+@contextmanager
+def unused(directory: Directory, entry_id: str) -> Iterator[bool]:
+    """Whether no process is at work with this entry, and then none begins until the end."""
+    with ExitStack() as locked:
+        for name in _data_names(directory, entry_id):
+            try:
+                file = locked.enter_context(directory.open_file(name))
+            except (FileNotFoundError, NotPlainError):
+                continue
+            if not lock(file.fileno(), wait=False) or not directory.leads_to(name, file.fileno()):
+                yield False
+                return
+        yield True
+
+
+def _data_names(directory: Directory, entry_id: str) -> Iterable[str]:
+    """The names of its data; one is enough when both are of one file, which has one lock."""
+    if directory.same_file(entry_id, hidden(entry_id)):
+        return (entry_id,)
+    return (hidden(entry_id), entry_id)  # in this order: it is published, never hidden
+
+
+def _fault(path: Path, entry_id: str, problem: str) -> Fault | None:
+    with (
+        explained(f"cannot check {path}"),
+        Directory(path) as directory,
+        unused(directory, entry_id) as ours,
+    ):
+        if not ours:
+            return None
+        second_names, rest = _leftovers(directory, entry_id)
+        if not second_names and not rest:
+            return None
+        reason = OUTDATED if _is_entry(directory, entry_id) else problem
+    return Fault(
+        name=entry_id,
+        problem=reason,
+        remedy=f"moved to {path / ASIDE}" if rest else "removed, its files have other names",
+        mend=partial(_mend, path, entry_id, reason),
+    )
+
+
+def _mend(path: Path, entry_id: str, reason: str) -> bool:
+    """What another check is mending is left to that one: it holds the lock of the directory."""
+    with (
+        explained(f"cannot move {entry_id} to {path / ASIDE}"),
+        Directory(path) as directory,
+        unused(directory, entry_id) as ours,
+    ):
+        if not ours or not directory.lock():
+            return False
+        second_names, rest = _leftovers(directory, entry_id)
+        directory.remove(*second_names)
+        if rest:
+            with Aside(directory) as aside:
+                for name in rest:
+                    aside.take(name, reason)
+                aside.sync()
+    return bool(second_names or rest)
+
+
+def _is_entry(directory: Directory, entry_id: str) -> bool:
+    return directory.exists(entry_id) and committed(directory, entry_id)
+
+
+def _leftovers(directory: Directory, entry_id: str) -> tuple[Sequence[str], Sequence[str]]:
+    """The hidden names of files that are published too, and the files that are part of no entry.
+
+    They are in an order in which a crash amid makes no entry of them: the data goes first.
+    """
+    metadata = entry_id + SUFFIX
+    files = [hidden(metadata), hidden_update(metadata), hidden(entry_id)]
+    if not _is_entry(directory, entry_id):
+        files = [entry_id, metadata, *files]
+    pairs = (hidden(metadata), metadata), (hidden(entry_id), entry_id)
+    second_names = [name for name, public in pairs if directory.same_file(name, public)]
+    return second_names, [
+        name for name in files if name not in second_names and directory.is_plain(name)
+    ]

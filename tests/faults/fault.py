@@ -1,0 +1,44 @@
+"""What a fault is, and what it may do to mail."""
+
+from __future__ import annotations
+
+from random import Random
+
+from .load import Load
+from .scene import Scene
+
+
+class Fault:
+    """Something that goes wrong while mail flows.
+
+    Attributes:
+        name: for the command line.
+        messages: how many are sent at least.
+        may_defer: whether senders may have to try again.
+        may_double: whether a message may be held twice: something ends between the moment when
+            it is held and the answer.
+        may_leave: whether unfinished files may be left, for `pyquarantine check` to move aside.
+        may_tell_twice: whether somebody may be told twice: likewise with the server's answer.
+    """
+
+    name: str
+    messages: int = 200
+    may_defer: bool = True
+    may_double: bool = False
+    may_leave: bool = False
+    may_tell_twice: bool = False
+
+    def prepare(self, scene: Scene) -> None:
+        """Change the config, bring what it takes, before the daemon starts."""
+
+    def strike(self, scene: Scene, load: Load, chance: Random) -> None:
+        """Do it, under load, and end it."""
+        raise NotImplementedError
+
+    def complaints(self, scene: Scene) -> list[str]:
+        """What else is not as promised, once all mail has arrived."""
+        return []
+
+    def remark(self) -> str:
+        """What else was seen; asked for last."""
+        return ""

@@ -1,0 +1,116 @@
+"""The outbox has a bound: then notifications are dropped, and nothing else."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from pyquarantine_core.outbox import OutboxNotifier
+from pyquarantine_core.testing.rules import received
+from pyquarantine_core.types import Delivery
+
+from .conftest import Clock, Notes, Post
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """Files can have so many bytes at most, as if the disk were full then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def fill(post: Post, clock: Clock, count: int, size: int = 1, **bounds: int) -> list[bool]:
+    """Which of so many notifications a worker could put there, at this moment."""
+    outbox = post.outbox(clock, **bounds)
+    taken = []
+    for _ in range(count):
+        item_id = outbox.stage("4XyZ", Delivery("notes", "a@x.example", bytes(size)))
+        taken.append(item_id is not None)
+        if item_id is not None:
+            outbox.spool.publish(item_id)
+    return taken
+
+
+def test_at_most_so_many_wait_and_the_rest_is_dropped_and_counted(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert fill(post, Clock(), 5, max_items=3) == [True, True, True, False, False]
+    assert len(post.waiting) == 3
+    assert post.spool.dropped == 2
+    assert "4XyZ: the outbox is full: <a@x.example> is not notified (notes)" in caplog.text
+    assert caplog.text.endswith("dropped so far: 2\n")
+
+
+def test_they_have_at_most_so_many_bytes(post: Post) -> None:
+    assert fill(post, Clock(), 4, size=1000, max_bytes=2500) == [True, True, False, False]
+
+
+def test_what_was_there_before_counts(post: Post) -> None:
+    post.put("a@x.example", "b@x.example")
+    assert fill(post, Clock(), 2, max_items=3) == [True, False]
+
+
+def test_there_is_room_again_when_some_are_delivered(post: Post) -> None:
+    clock = Clock()
+    outbox = post.outbox(clock, max_items=1)
+    delivery = Delivery("notes", "a@x.example", b"")
+    first = outbox.stage("4XyZ", delivery)
+    assert first is not None
+    outbox.spool.publish(first)
+    assert outbox.stage("4XyZ", delivery) is None
+    post.clock.advance(60)
+    post.send()
+    assert outbox.stage("4XyZ", delivery) is None  # it counts once a second
+    clock.advance(1.1)
+    assert outbox.stage("4XyZ", delivery) is not None
+
+
+def test_a_full_outbox_does_not_stop_the_message(post: Post) -> None:
+    message = received()
+    notifier = OutboxNotifier("notes", post.notes, post.outbox(Clock(), max_items=1))
+    notifier.tell(message, ("a@x.example", "b@x.example"))
+    for effect in message.effects:
+        effect.commit()
+    message.close()
+    assert [post.spool.peek(one).delivery.recipient for one in post.waiting] == ["a@x.example"]
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(post: Post) -> None:
+    outbox = post.outbox(Clock())
+    delivery = Delivery("notes", "a@x.example", bytes(10_000))
+    with disk_of(5000), pytest.raises(OSError, match="File too large"):
+        outbox.stage("4XyZ", delivery)
+    assert list(post.directory.glob("*[0-9]*")) == []
+
+
+def test_a_full_disk_does_not_stop_the_back_off(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyquarantine_core.sender.TROUBLE", 0.0)
+    post.notes.errors = {"*": ValueError("no")}
+    post.put("a@x.example", content=bytes(10_000))
+    with disk_of(5000):
+        assert post.send() == pytest.approx(30, abs=0.01)
+    assert len(post.waiting) == 1
+    post.notes.errors = {}
+    post.clock.advance(31)
+    post.send()
+    assert post.notes.told == ["a@x.example"]
+
+
+def test_what_a_notification_makes_that_is_no_bytes_is_told_with_its_name(post: Post) -> None:
+    class Texts(Notes):
+        def prepare(self, *_: Any) -> Any:
+            return "text"
+
+    notifier = OutboxNotifier("notes", Texts(), post.outbox(Clock()))
+    with pytest.raises(TypeError, match="notification 'notes' returned str, not bytes"):
+        notifier.tell(received(), ("a@x.example",))
