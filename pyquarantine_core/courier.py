@@ -8,14 +8,25 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Protocol
 
 from pyquarantine_core.errors import OutboxError, RefusedError, UnreachableError, is_bug
 from pyquarantine_core.outbox_settings import OutboxSettings
 from pyquarantine_core.printable import duration
 from pyquarantine_core.spool import Deferral, Item, ItemFile, Spool
-from pyquarantine_core.types import Notification
+from pyquarantine_core.types import Delivery
 
 logger = logging.getLogger(__name__)
+
+
+class Deliverer(Protocol):
+    """The half of a `Notification` that the sender uses."""
+
+    def deliver(self, item: Delivery) -> None:
+        """As `Notification.deliver`."""
+
+    def finish(self) -> None:
+        """As `Notification.finish`."""
 
 
 class Courier:
@@ -37,7 +48,7 @@ class Courier:
         self,
         spool: Spool,
         name: str,
-        notification: Notification,
+        notification: Deliverer,
         settings: OutboxSettings,
         *,
         clock: Callable[[], float] = time.time,

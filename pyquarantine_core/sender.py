@@ -12,7 +12,6 @@ from concurrent import futures
 
 from pyquarantine_core.courier import Courier
 from pyquarantine_core.errors import OutboxError, UnreachableError
-from pyquarantine_core.message import Message
 from pyquarantine_core.outbox_settings import OutboxSettings
 from pyquarantine_core.spool import Claim, Deferral, ItemFile, Spool
 from pyquarantine_core.types import Delivery, Notification
@@ -40,7 +39,7 @@ class Sender:
     """Delivers what is in the outbox.
 
     Notifications do not wait for one another: each has a thread of its own while something of
-    it is due.
+    it is due. What waits for a server that an earlier sender could not reach is due at once.
 
     Args:
         spool: what to empty.
@@ -99,6 +98,9 @@ class Sender:
             if under_way is not None and not under_way.done():
                 continue
             deferral = deferrals.get(name)
+            if deferral is not None and name not in self._couriers:
+                self._start(name, files, deferral)  # an earlier sender met it: it may be mended
+                continue
             delays = [self._delay(file.time, now) for file in files]
             if deferral is not None and (delay := self._delay(deferral.next_try, now)) > 0:
                 pause = min(pause, delay)
@@ -106,7 +108,7 @@ class Sender:
                 pause = min(pause, *delays)
             else:
                 due = [file for file, delay in zip(files, delays, strict=True) if delay <= 0]
-                self._start(name, sorted(due, key=lambda file: file.time), deferral)
+                self._start(name, due, deferral)
         return pause
 
     def settle(self, timeout: float) -> bool:
@@ -167,9 +169,11 @@ class Sender:
                 chance=self._chance,
             )
 
+        by_time = sorted(due, key=lambda file: file.time)
+
         def deliver() -> None:
             try:
-                courier.deliver(due, deferral, self._stopping.is_set)
+                courier.deliver(by_time, deferral, self._stopping.is_set)
             except Exception as error:
                 logger.error("outbox: %s waits for %.0f s: %s", name, TROUBLE, error)
                 self._stopping.wait(TROUBLE)
@@ -199,11 +203,11 @@ class Sender:
             logger.warning("outbox: deleted the oldest %d of what failed, it was too much", excess)
 
 
-class _NotConfigured(Notification):
+class _NotConfigured:
     """Stands for a notification that the config no longer has; what it said waits for it."""
-
-    def prepare(self, message: Message, recipient: str) -> bytes:
-        raise NotImplementedError
 
     def deliver(self, item: Delivery) -> None:
         raise UnreachableError(f"{item.notification!r} is not in 'notifications' of the config")
+
+    def finish(self) -> None:
+        pass

@@ -123,11 +123,13 @@ class Post:
             chance=lambda: 0.5,
         )
 
-    def send(
-        self, notifications: Mapping[str, Notification] | None = None, **changed: Any
-    ) -> float:
-        """Deliver what is due, in a sender of its own; returns the seconds until more is."""
-        sender = self.sender(notifications, **changed)
+    def send(self, sender: Sender | None = None) -> float:
+        """Deliver what is due, if not told otherwise in a sender of its own, as after a restart.
+
+        Returns:
+            The seconds until more is due.
+        """
+        sender = sender or self.sender()
         sender.start_due()
         assert sender.settle(30)
         return sender.start_due()

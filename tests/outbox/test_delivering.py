@@ -86,7 +86,7 @@ class TestTemporaryFailure:
         post.notes.errors = {"*": LATER}
         post.put("a@x.example")
         post.clock.advance(365 * 86400)
-        post.send(lifetime=10 * 365 * 86400.0)
+        post.send(post.sender(lifetime=10 * 365 * 86400.0))
         post.clock.advance(-365 * 86400)
         post.notes.errors = {}
         post.send()
@@ -123,40 +123,57 @@ class TestUnreachable:
     def test_one_failure_puts_off_all(self, post: Post) -> None:
         post.notes.errors = {"*": DEAD}
         post.put(*(f"{number}@x.example" for number in range(100)))
-        assert post.send() == pytest.approx(30, abs=0.01)
+        sender = post.sender()
+        assert post.send(sender) == pytest.approx(30, abs=0.01)
         post.put("new@x.example")
-        post.send()
+        post.send(sender)
         assert len(post.notes.tried) == 1
         assert sum(post.attempts()) == 1
 
-    def test_delays_double_and_survive_restarts(self, post: Post) -> None:
+    def test_delays_double_up_to_the_longest(self, post: Post) -> None:
         post.notes.errors = {"*": DEAD}
         post.put(*(f"{number}@x.example" for number in range(20)))
+        sender = post.sender()
         for attempt, delay in enumerate([30, 60, 120, 240, 480, 960, 1920, 3600, 3600], 1):
-            post.send()
+            post.send(sender)
             assert len(post.notes.tried) == attempt
             post.clock.advance(delay - 1)
-            post.send()
+            post.send(sender)
             assert len(post.notes.tried) == attempt
             post.clock.advance(1.01)
         post.notes.errors = {}
-        post.send()
+        post.send(sender)
         post.clock.advance(3601)
-        post.send()
+        post.send(sender)
         assert len(set(post.notes.told)) == len(post.notes.told) == 20
         post.notes.errors = {"*": DEAD}
         post.put("new@x.example")
-        assert post.send() == pytest.approx(30, abs=0.01)  # from the beginning again
+        assert post.send(sender) == pytest.approx(30, abs=0.01)  # from the beginning again
+
+    def test_a_restart_tries_all_at_once_since_it_may_be_mended(self, post: Post) -> None:
+        post.notes.errors = {"*": DEAD}
+        post.put("a@x.example", "b@x.example")
+        post.send()
+        post.notes.errors = {}
+        post.send()
+        assert sorted(post.notes.told) == ["a@x.example", "b@x.example"]
+
+    def test_a_restart_in_vain_doubles_the_delay(self, post: Post) -> None:
+        post.notes.errors = {"*": DEAD}
+        post.put("a@x.example", "b@x.example")
+        assert [round(post.send()) for _ in range(4)] == [30, 60, 60, 60]
+        assert [post.spool.deferrals()["notes"].attempts, len(post.notes.tried)] == [4, 4]
 
     def test_one_that_always_breaks_the_connection_does_not_stop_the_others(
         self, post: Post
     ) -> None:
         post.notes.errors = {"poison@x.example": DEAD}
         post.put("poison@x.example", "a@x.example", "b@x.example")
-        post.send()
+        sender = post.sender()
+        post.send(sender)
         assert post.notes.told == []
         post.clock.advance(30.01)
-        post.send()
+        post.send(sender)
         assert post.notes.told == ["a@x.example", "b@x.example"]
 
     def test_what_was_dropped_meanwhile_does_not_shorten_the_delay(self, post: Post) -> None:
@@ -191,7 +208,7 @@ class TestSeveralNotifications:
         dead, alive = Notes(errors={"*": DEAD}), Notes()
         post.put("a@x.example", notification="dead")
         post.put("b@x.example", notification="alive")
-        post.send({"dead": dead, "alive": alive})
+        post.send(post.sender({"dead": dead, "alive": alive}))
         assert alive.told == ["b@x.example"]
 
     def test_one_that_hangs_does_not_stop_another(self, post: Post) -> None:
