@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pyquarantine_core import registry as plugins
+from pyquarantine_core import loading
 from pyquarantine_core.config_file import ConfigFile, Keys, format_error, read_config_file
 from pyquarantine_core.config_keys import STORAGE_KEYS, global_keys
 from pyquarantine_core.errors import ConfigError, PyquarantineError
@@ -118,7 +118,7 @@ def load_plugins(path: Path) -> Registry:
         policy = PluginPolicy.from_config(read_config_file(path).data.get("plugins"))
     except ConfigError:
         policy = PluginPolicy()
-    return plugins.load(policy)
+    return loading.load(policy)
 
 
 def load(path: Path, *, debug: bool = False) -> Config:
@@ -128,7 +128,7 @@ def load(path: Path, *, debug: bool = False) -> Config:
         ConfigError: what is wrong, one line per mistake.
     """
     file = read_config_file(path)
-    registry = plugins.load(PluginPolicy.from_config(file.data.get("plugins")))
+    registry = loading.load(PluginPolicy.from_config(file.data.get("plugins")))
     return build(file, registry, debug=debug)
 
 
@@ -285,7 +285,7 @@ class _Builder:
     def _conditions(self, conditions: Mapping[str, Any], keys: Keys, name: str) -> Conditions:
         bound = []
         for key, value in conditions.items():
-            if key in plugins.RESERVED_CONDITIONS:
+            if key in loading.RESERVED_CONDITIONS:
                 continue
             declaration = self._declaration(Kind.CONDITION, ConditionType, key)
             condition = self._call((*keys, key), Kind.CONDITION, declaration, value, name)

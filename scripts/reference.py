@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pyquarantine_core.loading import load
 from pyquarantine_core.reference import reference
-from pyquarantine_core.registry import PluginPolicy, load
+from pyquarantine_core.registry import PluginPolicy
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "reference.md"

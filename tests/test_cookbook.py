@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pyquarantine_core import config as configuration
-from pyquarantine_core import registry
+from pyquarantine_core import loading
 from pyquarantine_core.config import Config
 from pyquarantine_core.config_file import read_config_file
 from pyquarantine_core.testing.rules import judge, received
@@ -17,9 +17,7 @@ RECIPES = sorted((DOCS / "cookbook").glob("*.conf"))
 
 
 def recipe(name: str) -> Config:
-    return configuration.build(
-        read_config_file(DOCS / "cookbook" / f"{name}.conf"), registry.load()
-    )
+    return configuration.build(read_config_file(DOCS / "cookbook" / f"{name}.conf"), loading.load())
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyquarantine_core import generation, registry, supervisor
+from pyquarantine_core import generation, loading, supervisor
 from pyquarantine_core.install import install
 from pyquarantine_core.testing.daemon import write_config
 
@@ -93,7 +93,7 @@ def test_a_second_run_changes_nothing(installed: Path) -> None:
 
 
 def test_what_an_older_version_installed_is_brought_up_to_date(tmp_path: Path) -> None:
-    list(install(tmp_path, Path("/opt/old/bin/pyquarantine-milter"), registry.load()))
+    list(install(tmp_path, Path("/opt/old/bin/pyquarantine-milter"), loading.load()))
     assert change("install", tmp_path)[0] == f"updated: {tmp_path}/{UNIT}"
     assert str(PROGRAM) in (tmp_path / UNIT).read_text()
 

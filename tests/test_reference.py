@@ -11,8 +11,9 @@ import pytest
 from importlib_metadata import EntryPoint
 
 from pyquarantine_core.hookspecs import GROUP, hookimpl
+from pyquarantine_core.loading import load_entry_points
 from pyquarantine_core.reference import reference
-from pyquarantine_core.registry import PluginPolicy, load_entry_points
+from pyquarantine_core.registry import PluginPolicy
 from pyquarantine_core.schema import one_of, refers_to, secret
 from pyquarantine_core.schema_words import SchemaWords
 from pyquarantine_core.types import Options, Services, StorageType

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from importlib_metadata import EntryPoint
 
-from pyquarantine_core import hookspecs, registry
+from pyquarantine_core import hookspecs, loading
 from pyquarantine_core.config import build
 from pyquarantine_core.config_file import parse_config
 from pyquarantine_core.errors import ConfigError, DeprecatedApiWarning, PluginError
@@ -76,7 +76,7 @@ def test_a_plugin_is_found_with_its_package_version_and_what_it_provides(
     install_plugin: InstallPlugin,
 ) -> None:
     install_plugin("pyq_stamp", GOOD, name="stamp")
-    found = registry.load()
+    found = loading.load()
     plugin = loaded(found, "stamp")
     assert (plugin.package, plugin.version, plugin.status) == ("pyq-stamp", "1.0", Status.ACTIVE)
     assert [one.name for one in plugin.provides[Kind.ACTION]] == ["stamp"]
@@ -192,7 +192,7 @@ def test_a_broken_plugin_fails_whole_with_its_cause_in_one_line_and_the_others_w
 ) -> None:
     install_plugin("pyq_bad", source)
     install_plugin("pyq_good", yields("declare('good')"))
-    found = registry.load()
+    found = loading.load()
     plugin = loaded(found, "pyq_bad")
     assert plugin.status is Status.FAILED
     assert cause in plugin.cause
@@ -213,7 +213,7 @@ def test_a_failed_plugin_observes_nothing(
         f"@hookimpl\ndef pyquarantine_message_done(done):\n    Path({str(log)!r}).touch()\n"
         "@hookimpl\ndef pyquarantine_actions():\n    raise ValueError\n",
     )
-    registry.load().message_done(DONE)
+    loading.load().message_done(DONE)
     assert not log.exists()
 
 
@@ -222,7 +222,7 @@ def test_a_hook_of_a_newer_core_may_be_marked_optional(install_plugin: InstallPl
         "pyq_newer",
         f"{GOOD}\n@hookimpl(optionalhook=True)\ndef pyquarantine_web_pages():\n    return ()\n",
     )
-    assert loaded(registry.load(), "pyq_newer").status is Status.ACTIVE
+    assert loaded(loading.load(), "pyq_newer").status is Status.ACTIVE
 
 
 class NewerCore:
@@ -245,7 +245,7 @@ class TestDeprecation:
         def load(source: str) -> Plugin:
             install_plugin("pyq_stamp", source, name="stamp")
             point = EntryPoint("stamp", "pyq_stamp", GROUP)
-            found = registry.load_entry_points([point], PluginPolicy(), (hookspecs, NewerCore))
+            found = loading.load_entry_points([point], PluginPolicy(), (hookspecs, NewerCore))
             return loaded(found, "stamp")
 
         return load
@@ -288,7 +288,7 @@ class TestNamesClaimedTwice:
     def test_neither_is_used_and_both_are_named(self, install_plugin: InstallPlugin) -> None:
         install_plugin("pyq_one", GOOD)
         install_plugin("pyq_two", yields("declare('stamp')", "declare('own')"))
-        found = registry.load()
+        found = loading.load()
         assert refusal(found, Kind.ACTION, "stamp") == (
             "the action 'stamp' is provided by pyq-one 1.0 and pyq-two 1.0;"
             " deny one of them in 'plugins'"
@@ -299,13 +299,13 @@ class TestNamesClaimedTwice:
         self, install_plugin: InstallPlugin
     ) -> None:
         install_plugin("aaa_outside", yields("declare('store')"))
-        text = refusal(registry.load(), Kind.ACTION, "store")
+        text = refusal(loading.load(), Kind.ACTION, "store")
         assert "aaa-outside 1.0 and pyq-quarantine" in text
 
     def test_denying_one_settles_it(self, install_plugin: InstallPlugin) -> None:
         install_plugin("pyq_one", GOOD)
         install_plugin("pyq_two", GOOD)
-        found = registry.load(PluginPolicy(deny=frozenset({"pyq-one"})))
+        found = loading.load(PluginPolicy(deny=frozenset({"pyq-one"})))
         found.find(Kind.ACTION, "stamp")
         assert found.provider(Kind.ACTION, "stamp").name == "pyq_two"
 
@@ -315,7 +315,7 @@ class TestNamesClaimedTwice:
         storages = "@hookimpl\ndef pyquarantine_storages():\n    yield StorageType("
         storages += "name='stamp', summary='', schema={'type': 'object'}, build=build)\n"
         install_plugin("pyq_one", f"{GOOD}\n{storages}")
-        found = registry.load()
+        found = loading.load()
         assert found.find(Kind.ACTION, "stamp") is not found.find(Kind.STORAGE, "stamp")
 
 
@@ -340,19 +340,19 @@ class TestPolicy:
     def test_a_plugin_that_is_not_let_in_is_not_even_imported(
         self, policy: PluginPolicy, cause: str, trace: Path
     ) -> None:
-        plugin = loaded(registry.load(policy), "stamp")
+        plugin = loaded(loading.load(policy), "stamp")
         assert (plugin.status, plugin.cause) == (Status.DENIED, cause)
         assert not trace.exists()
 
     @pytest.mark.parametrize("name", ["stamp", "pyq-stamp"])
     def test_a_plugin_is_let_in_by_its_name_or_its_package(self, name: str, trace: Path) -> None:
-        found = registry.load(PluginPolicy(allow=frozenset({name})))
+        found = loading.load(PluginPolicy(allow=frozenset({name})))
         assert [one.name for one in found.plugins if one.status is Status.ACTIVE] == ["stamp"]
         assert trace.exists()
 
     def test_what_is_allowed_and_denied_is_denied(self, trace: Path) -> None:
         both = PluginPolicy(allow=frozenset({"stamp"}), deny=frozenset({"pyq-stamp"}))
-        assert loaded(registry.load(both), "stamp").status is Status.DENIED
+        assert loaded(loading.load(both), "stamp").status is Status.DENIED
 
     @pytest.mark.parametrize("value", [None, [], "stamp", {"allow": "stamp", "deny": None}])
     def test_a_malformed_key_is_left_to_validation(self, value: object) -> None:
@@ -362,7 +362,7 @@ class TestPolicy:
 class TestMissingTypes:
     def test_the_nearest_name_is_suggested(self, install_plugin: InstallPlugin) -> None:
         install_plugin("pyq_stamp", GOOD)
-        text = refusal(registry.load(), Kind.ACTION, "stmap")
+        text = refusal(loading.load(), Kind.ACTION, "stmap")
         assert text == "no installed plugin provides the action 'stmap'; did you mean 'stamp'?"
 
     def test_plugins_that_failed_or_were_denied_are_named_with_the_cause(
@@ -370,7 +370,7 @@ class TestMissingTypes:
     ) -> None:
         install_plugin("pyq_bad", "import no_such_module")
         install_plugin("pyq_denied", GOOD)
-        found = registry.load(PluginPolicy(deny=frozenset({"pyq_denied"})))
+        found = loading.load(PluginPolicy(deny=frozenset({"pyq_denied"})))
         assert refusal(found, Kind.STORAGE, "s3") == (
             "no installed plugin provides the storage 's3'"
             " (pyq-bad 1.0 failed: ModuleNotFoundError: No module named 'no_such_module';"
@@ -383,7 +383,7 @@ class TestMissingTypes:
         install_plugin("pyq_bad", "import no_such_module")
         file = parse_config('{"web": 1, "rules": []}', Path("test.conf"))
         with pytest.raises(ConfigError, match=r"web: unknown key .pyq-bad 1.0 failed: Module"):
-            build(file, registry.load())
+            build(file, loading.load())
 
 
 class TestObservers:
@@ -391,7 +391,7 @@ class TestObservers:
 
     def test_they_hear_of_the_message(self, install_plugin: InstallPlugin) -> None:
         install_plugin("pyq_ear", self.HEARING + "heard.append(done.queue_id)")
-        found = registry.load()
+        found = loading.load()
         assert loaded(found, "pyq_ear").observes
         found.message_done(DONE)
         assert importlib.import_module("pyq_ear").heard == ["4XyZ1234"]
@@ -402,7 +402,7 @@ class TestObservers:
         install_plugin("pyq_a_ear", self.HEARING + "heard.append(done.queue_id)")
         install_plugin("pyq_b_bad", self.HEARING + "raise ValueError('deaf')")
         install_plugin("pyq_c_ear", self.HEARING + "heard.append(done.queue_id)")
-        registry.load().message_done(DONE)
+        loading.load().message_done(DONE)
         for module in ("pyq_a_ear", "pyq_c_ear"):
             assert importlib.import_module(module).heard == ["4XyZ1234"]
         (record,) = caplog.records
@@ -415,5 +415,5 @@ class TestObservers:
             "pyq_count",
             HEADER + "heard = []\n@hookimpl\ndef pyquarantine_message_done():\n    heard.append(1)",
         )
-        registry.load().message_done(DONE)
+        loading.load().message_done(DONE)
         assert importlib.import_module("pyq_count").heard == [1]

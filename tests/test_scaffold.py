@@ -16,7 +16,8 @@ from packaging.requirements import Requirement
 from pyquarantine_core import __version__
 from pyquarantine_core.errors import ScaffoldError
 from pyquarantine_core.hookspecs import GROUP
-from pyquarantine_core.registry import PluginPolicy, Registry, load_entry_points
+from pyquarantine_core.loading import load_entry_points
+from pyquarantine_core.registry import PluginPolicy, Registry
 from pyquarantine_core.scaffold import KINDS, LONGEST_NAME, PluginNames, core_wanted, create, render
 from pyquarantine_core.types import Kind
 

@@ -13,11 +13,12 @@ import pytest
 from importlib_metadata import EntryPoint
 from jsonschema import Draft202012Validator, ValidationError
 
-from pyquarantine_core import registry
+from pyquarantine_core import loading
 from pyquarantine_core.config_file import read_config_file
 from pyquarantine_core.config_schema import merged_schema
 from pyquarantine_core.errors import PluginError
 from pyquarantine_core.hookspecs import GROUP, hookimpl
+from pyquarantine_core.registry import PluginPolicy
 from pyquarantine_core.schema import check_fragment, one_of, with_defaults
 from pyquarantine_core.types import (
     ActionType,
@@ -83,13 +84,13 @@ def pyquarantine_storages() -> Iterable[StorageType]:
 def own_schema() -> dict[str, Any]:
     """The schema with this module as the only plugin."""
     point = EntryPoint("own", __name__, GROUP)
-    return merged_schema(registry.load_entry_points([point], registry.PluginPolicy()))
+    return merged_schema(loading.load_entry_points([point], PluginPolicy()))
 
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
     """The schema with all built-in plugins, as a file would hold it."""
-    merged = json.loads(json.dumps(merged_schema(registry.load())))
+    merged = json.loads(json.dumps(merged_schema(loading.load())))
     assert isinstance(merged, dict)
     return merged
 

@@ -14,8 +14,8 @@ from pyquarantine_core import __version__
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.config_file import DEFAULT_PATH
 from pyquarantine_core.errors import ConfigError, PluginError, PyquarantineError
+from pyquarantine_core.loading import one_line
 from pyquarantine_core.printable import printable
-from pyquarantine_core.registry import one_line
 from pyquarantine_core.types import CommandType, Kind
 
 LONGEST_SUMMARY = 200

@@ -19,7 +19,8 @@ from packaging.version import Version
 from pyquarantine_core import __version__
 from pyquarantine_core.discovery import CORE, normalised
 from pyquarantine_core.errors import ScaffoldError
-from pyquarantine_core.registry import RESERVED_CONDITIONS, Registry
+from pyquarantine_core.loading import RESERVED_CONDITIONS
+from pyquarantine_core.registry import Registry
 from pyquarantine_core.types import Kind
 
 KINDS = (Kind.CONDITION, Kind.ACTION, Kind.STORAGE, Kind.NOTIFICATION, Kind.LIST)

@@ -26,8 +26,9 @@ from pyquarantine_core.config import Config, build
 from pyquarantine_core.config_file import parse_config
 from pyquarantine_core.engine import ACCEPTED, Cursor
 from pyquarantine_core.hookspecs import GROUP, hookimpl
+from pyquarantine_core.loading import load_entry_points
 from pyquarantine_core.message import Client, Message
-from pyquarantine_core.registry import PluginPolicy, Status, load_entry_points
+from pyquarantine_core.registry import PluginPolicy, Status
 from pyquarantine_core.testing.mail import crlf, split
 from pyquarantine_core.types import Action, ActionType, Decision, Part, Stage
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from pyquarantine_core import registry
+from pyquarantine_core import loading
 from pyquarantine_core.registry import Status
 from pyquarantine_core.testing.mta import send
 
@@ -88,6 +88,6 @@ def test_a_service_without_its_key_does_not_run(
 
 def test_a_service_cannot_take_a_key_of_the_core(install_plugin: InstallPlugin) -> None:
     install_plugin("greeting", SERVICE.format(name="rules"))
-    (plugin,) = (one for one in registry.load().plugins if one.name == "greeting")
+    (plugin,) = (one for one in loading.load().plugins if one.name == "greeting")
     assert plugin.status is Status.FAILED
     assert plugin.cause == "the key 'rules' of the config belongs to the core"
