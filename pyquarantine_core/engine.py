@@ -110,6 +110,8 @@ class Cursor:
         Raises:
             RuleError: one of them cannot be committed; the effects are still to be undone.
         """
+        if not self._staged:
+            return []
         left = set(map(id, self.message.effects))  # what was undone is not committed
         staged = [(effect, action) for effect, action in self._staged if id(effect) in left]
         staged.sort(key=lambda one: one[0].phase)
@@ -166,7 +168,7 @@ class Cursor:
         before = message.snapshot()
         message.visible = action.type.needs
         message.pretending = step.pretend or self.tracer is not None
-        message.log = MessageLog(step.logger, {"queue_id": message.queue_id, "step": step.name})
+        message.log_as(step.logger, step.name)
         try:
             decision = action.action.apply(message)
             if not isinstance(decision, Decision | None):
@@ -216,7 +218,7 @@ class Cursor:
         self.at = step, bound
         before = message.snapshot()
         message.visible = bound.type.decided_at
-        message.log = MessageLog(step.logger, {"queue_id": message.queue_id, "step": step.name})
+        message.log_as(step.logger, step.name)
         try:
             match = bound.condition.check(message)
             if not isinstance(match, Match):
@@ -230,12 +232,9 @@ class Cursor:
             match = Match(matched=False, reason=f"failed: {error}")
         finally:
             message.visible = Stage.BODY
-        message.log.debug(
-            "condition %s %s: %s",
-            bound.type.name,
-            "matches" if match.matched else "does not match",
-            match.reason,
-        )
+        if step.logger.isEnabledFor(logging.DEBUG):
+            found = "matches" if match.matched else "does not match"
+            message.log.debug("condition %s %s: %s", bound.type.name, found, match.reason)
         if self.tracer is not None:
             self.tracer.judged(step, bound, match)
         self._known[bound] = match
@@ -317,25 +316,16 @@ class Cursor:
         return RuleError(f"{step.name}: {text}")
 
 
-class MessageLog(logging.LoggerAdapter[logging.Logger]):
-    """Puts queue ID and rule before each line, and both into the fields of JSON lines."""
-
-    def process(self, msg, kwargs):  # type: ignore[no-untyped-def] # as LoggerAdapter has it
-        fields = dict(self.extra or {})
-        kwargs["extra"] = {**(kwargs.get("extra") or {}), "fields": fields}
-        return f"{fields['queue_id'] or '-'}: {fields['step']}: {msg}", kwargs
-
-
 def _refuse_undeclared(declared: Part, message: Message, before: Snapshot) -> None:
-    changed = Part.NOTHING
-    if message.current_headers is not before.headers:
-        changed |= Part.HEADERS
-    if message.current_body is not before.body:
-        changed |= Part.BODY
-    if message.current_recipients is not before.recipients:
-        changed |= Part.RECIPIENTS
-    undeclared = changed & ~declared
-    if undeclared:
+    headers = message.current_headers is not before.headers
+    body = message.current_body is not before.body
+    recipients = message.current_recipients is not before.recipients
+    if not (headers or body or recipients):
+        return
+    changed = Part.HEADERS if headers else Part.NOTHING
+    changed |= Part.BODY if body else Part.NOTHING
+    changed |= Part.RECIPIENTS if recipients else Part.NOTHING
+    if undeclared := changed & ~declared:
         raise PluginError(f"it changes {undeclared.name}, which it does not declare")
 
 

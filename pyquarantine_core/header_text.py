@@ -62,7 +62,10 @@ def decode_value(raw: bytes) -> str:
     Returns:
         Text without white space at its ends and without CR, LF, NUL or surrogates.
     """
-    raw = _FOLD.sub(b"", raw)
+    if b"\n" in raw:
+        raw = _FOLD.sub(b"", raw)
+    if raw.isascii() and b"=?" not in raw:
+        return _BREAKS.sub(" ", raw.decode("ascii")).strip(_BLANK)
     try:
         codec, text = "utf-8", raw.decode("utf-8")
     except UnicodeDecodeError:

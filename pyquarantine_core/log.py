@@ -82,6 +82,8 @@ def set_up_logging(
     *, debug: bool = False, as_json: bool = False, syslog: Path = SYSLOG_SOCKET
 ) -> None:
     """Log for a daemon, to syslog if it is there. With `debug` all goes to standard error."""
+    # What no format shows need not be found out (Python's Logging HOWTO, "Optimization").
+    logging.logThreads = logging.logMultiprocessing = False
     handler: logging.Handler
     if syslog.exists() and not debug and not sys.stderr.isatty():
         handler = _Syslog(str(syslog), facility=logging.handlers.SysLogHandler.LOG_MAIL)

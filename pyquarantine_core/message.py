@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyquarantine_core.address import Recipient, folded, same_address
 from pyquarantine_core.body import Body
 from pyquarantine_core.errors import PluginError
 from pyquarantine_core.header_text import decode_value, encode_value
+from pyquarantine_core.message_log import MessageLog
 from pyquarantine_core.types import Stage
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ class Client:
         return cls(name, parsed)
 
 
-@dataclass(frozen=True, eq=False)
 class Header:
-    """One header field; two equal ones are still two.
+    """One header field, never changed; two equal ones are still two.
+
+    A plain class, for there are dozens to each message, most of which nothing looks at.
 
     Attributes:
         name: as spelt in the message.
@@ -59,9 +61,13 @@ class Header:
         origin: its place among the headers as received, from 0; None when it was added.
     """
 
-    name: str
-    raw: bytes
-    origin: int | None = None
+    def __init__(self, name: str, raw: bytes, origin: int | None = None) -> None:
+        self.name = name
+        self.raw = raw
+        self.origin = origin
+
+    def __repr__(self) -> str:
+        return f"Header({self.name!r}, {self.raw!r}, {self.origin!r})"
 
     @cached_property
     def value(self) -> str:
@@ -80,8 +86,7 @@ class Header:
         return b"%b:%b\r\n" % (name, _LINE_BREAK.sub(b"\r\n", self.raw))
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A state of a message to go back to."""
 
     recipients: tuple[Recipient, ...]
@@ -99,7 +104,6 @@ class Message:
         smtputf8: whether it came with SMTPUTF8 (RFC 6531).
         queue_id: the MTA's name for it; empty until DATA.
         variables: the metavariables set so far.
-        log: logs with the queue ID, the rule and the action.
     """
 
     def __init__(self, client: Client | None = None, sender: str = "") -> None:
@@ -108,16 +112,22 @@ class Message:
         self.smtputf8 = False
         self.queue_id = ""
         self.variables: dict[str, str] = {}
-        self.log: logging.Logger | logging.LoggerAdapter[logging.Logger] = logger
+        self._logger, self._step = logger, ""
+        self._log: MessageLog | None = None
         self.visible = Stage.BODY
         self.pretending = False
         self.effects: list[Effect] = []
-        self._effect_logs: dict[int, logging.Logger | logging.LoggerAdapter[logging.Logger]] = {}
+        self._effect_logs: dict[int, MessageLog] = {}
         self.received_recipients: list[Recipient] = []
         self.received_headers: list[Header] = []
         self.received_body = Body()
+        # None until they are looked at; then, until they are changed, the same as received.
         self._recipients: tuple[Recipient, ...] | None = None
+        self._recipients_as_received: tuple[Recipient, ...] | None = None
         self._headers: tuple[Header, ...] | None = None
+        self._headers_as_received: tuple[Header, ...] | None = None
+        self._indexed: tuple[Header, ...] | None = None
+        self._index: dict[str, list[Header]] = {}
         self._body = self.received_body
         self._bodies = [self.received_body]
 
@@ -126,12 +136,12 @@ class Message:
     def receive_recipient(self, recipient: Recipient) -> None:
         """Take a recipient of the envelope."""
         self.received_recipients.append(recipient)
-        self._recipients = None
+        self._recipients = self._recipients_as_received = None
 
     def receive_header(self, name: str, raw: bytes) -> None:
         """Take a header field; `raw` starts right after the colon."""
         self.received_headers.append(Header(name, raw, len(self.received_headers)))
-        self._headers = None
+        self._headers = self._headers_as_received = None
 
     # -- to read -----------------------------------------------------------------------------
 
@@ -165,6 +175,20 @@ class Message:
         self._must_see(Stage.HEADERS, "the headers")
         return self._current_headers
 
+    def headers_named(self, name: str) -> Sequence[Header]:
+        """Those of `headers` that have this name in any case, in order."""
+        return self.headers_by_name.get(name.casefold(), ())
+
+    @property
+    def headers_by_name(self) -> Mapping[str, Sequence[Header]]:
+        """`headers` by their names, casefolded."""
+        headers = self.headers
+        if self._indexed is not headers:
+            self._indexed, self._index = headers, {}
+            for header in headers:
+                self._index.setdefault(header.name.casefold(), []).append(header)
+        return self._index
+
     @property
     def body(self) -> Body:
         """The body as it is now."""
@@ -179,7 +203,7 @@ class Message:
     @property
     def subject(self) -> str:
         """The decoded subject; empty when there is none."""
-        return next((one.value for one in self.headers if one.name.lower() == "subject"), "")
+        return next((one.value for one in self.headers_named("subject")), "")
 
     def chunks(self, *, original: bool = False) -> Iterator[bytes]:
         """The message's bytes, lines in CRLF: as received, or as it is now."""
@@ -187,6 +211,13 @@ class Message:
         headers = self.received_headers if original else self._current_headers
         yield b"".join(header.line for header in headers) + b"\r\n"
         yield from (self.received_body if original else self._body).chunks()
+
+    @property
+    def log(self) -> MessageLog:
+        """Logs with the queue ID, the rule and the action."""
+        if self._log is None:
+            self._log = MessageLog(self._logger, {"queue_id": self.queue_id, "step": self._step})
+        return self._log
 
     # -- to change ---------------------------------------------------------------------------
 
@@ -266,6 +297,25 @@ class Message:
         """The body as it is now, whatever is visible to plugins."""
         return self._body
 
+    @property
+    def headers_changed(self) -> bool:
+        """Whether an action has put other headers in the place of those received."""
+        return self._headers is not self._headers_as_received
+
+    @property
+    def recipients_changed(self) -> bool:
+        """Whether an action has put another envelope in the place of the one received."""
+        return self._recipients is not self._recipients_as_received
+
+    def log_as(self, logger: logging.Logger, step: str) -> None:
+        """Let `log` speak for a rule or an action.
+
+        Args:
+            logger: has its level.
+            step: its name.
+        """
+        self._logger, self._step, self._log = logger, step, None
+
     def snapshot(self) -> Snapshot:
         """The state to come back to."""
         return Snapshot(
@@ -302,13 +352,13 @@ class Message:
     @property
     def _current_recipients(self) -> tuple[Recipient, ...]:
         if self._recipients is None:
-            self._recipients = tuple(self.received_recipients)
+            self._recipients = self._recipients_as_received = tuple(self.received_recipients)
         return self._recipients
 
     @property
     def _current_headers(self) -> tuple[Header, ...]:
         if self._headers is None:
-            self._headers = tuple(self.received_headers)
+            self._headers = self._headers_as_received = tuple(self.received_headers)
         return self._headers
 
     def _must_see(self, stage: Stage, part: str) -> None:

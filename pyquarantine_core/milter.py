@@ -97,7 +97,10 @@ class Connection:
         self._filter = filter_
         self._context = context
         self._steps = 0
+        self._leading_space = False
+        self._header_answer = milter.CONTINUE
         self._client = Client()
+        self._shown_client = "local"
         self._unfit: str | None = None
         self._failure: str | None = None
         self._message: Message | None = None
@@ -123,6 +126,10 @@ class Connection:
             self._unfit = f"the MTA does not allow changes that the rules need (0x{missing:x})"
             logger.error("tempfail for all messages of this connection: %s", self._unfit)
         self._steps = steps & self._filter.steps
+        self._leading_space = bool(self._steps & milter.P_HDR_LEADSPC)
+        self._header_answer = (
+            milter.NOREPLY if self._steps & milter.P_NR_HDR else milter.CONTINUE
+        )
         options[:] = [self._filter.actions & offered, self._steps, 0, 0]
         return milter.CONTINUE
 
@@ -142,7 +149,10 @@ class Connection:
         return self._guard(milter.P_NR_DATA, self._stage, Stage.ENVELOPE)
 
     def header(self, name: str, value: bytes) -> int:
-        return self._guard(milter.P_NR_HDR, self._header, name, value)
+        """Keep a header; no guard around it, for there are many and nothing of ours runs."""
+        if self._message is not None:
+            self._message.receive_header(name, value if self._leading_space else b" " + value)
+        return self._header_answer
 
     def end_of_header(self) -> int:
         return self._guard(milter.P_NR_EOH, self._stage, Stage.HEADERS)
@@ -170,6 +180,7 @@ class Connection:
 
     def _connect(self, name: str, address: tuple[str, int] | str | None) -> int:
         self._client = Client.from_text(name, address[0] if isinstance(address, tuple) else None)
+        self._shown_client = str(self._client.address or self._client.name or "local")
         if Stage.CONNECT not in self._filter.needs.answers:
             return milter.CONTINUE
         self._cursor = Cursor(self._filter.rules, Message(self._client))
@@ -193,12 +204,6 @@ class Connection:
     def _rcpt(self, argument: bytes) -> int:
         recipient = Recipient.from_mta(_text(argument), self._macro("{rcpt_addr}"))
         self._now.receive_recipient(recipient)
-        return milter.CONTINUE
-
-    def _header(self, name: str, value: bytes) -> int:
-        if not self._steps & milter.P_HDR_LEADSPC:
-            value = b" " + value
-        self._now.receive_header(name, value)
         return milter.CONTINUE
 
     def _body(self, chunk: bytes) -> int:
@@ -233,6 +238,18 @@ class Connection:
         return ANSWERS[decision.verdict]
 
     def _send_changes(self, message: Message) -> None:
+        if message.headers_changed:
+            self._send_headers(message)
+        if message.current_body is not message.received_body:
+            for chunk in message.current_body.chunks():
+                self._context.replacebody(chunk)
+        if message.recipients_changed:
+            for recipient in message.removed_recipients:
+                self._delete_recipient(recipient)
+            for recipient in message.added_recipients:
+                self._context.addrcpt(f"<{recipient.address}>")
+
+    def _send_headers(self, message: Message) -> None:
         difference = header_difference(message.received_headers, message.current_headers)
         for change in (*difference.edits, *difference.deletions):
             value = "" if change.raw is None else self._outgoing(change.raw)
@@ -240,13 +257,6 @@ class Connection:
         for header in difference.additions:
             # smfi_addheader will not do: sendmail puts that before other headers of its name.
             self._context.addheader(header.name, self._outgoing(header.raw), AFTER_ALL_HEADERS)
-        if message.current_body is not message.received_body:
-            for chunk in message.current_body.chunks():
-                self._context.replacebody(chunk)
-        for recipient in message.removed_recipients:
-            self._delete_recipient(recipient)
-        for recipient in message.added_recipients:
-            self._context.addrcpt(f"<{recipient.address}>")
 
     def _delete_recipient(self, recipient: Recipient) -> None:
         for form in recipient.forms:
@@ -260,7 +270,7 @@ class Connection:
     def _outgoing(self, raw: bytes) -> str:
         """A header value as `smfi_insheader` wants it: never empty, which would delete it."""
         value = raw.decode()
-        if not self._steps & milter.P_HDR_LEADSPC:
+        if not self._leading_space:
             value = value.removeprefix(" ")
         return value or " "
 
@@ -268,7 +278,7 @@ class Connection:
         message = self._now
         done = MessageDone(
             queue_id=message.queue_id,
-            client=str(message.client.address or message.client.name or "local"),
+            client=self._shown_client,
             sender=message.sender,
             recipients=tuple(one.address for one in message.received_recipients),
             verdict=verdict,
@@ -342,13 +352,10 @@ def prepare(filter_: Filter, private_address: str) -> None:
         milter.error: the address cannot be listened on.
     """
 
-    def connection(context: milter.Context) -> Connection:
-        known = context.getpriv()
-        if isinstance(known, Connection):
-            return known
-        new = Connection(filter_, context)
-        context.setpriv(new)
-        return new
+    def negotiate(context: milter.Context, options: list[int]) -> int:
+        connection = Connection(filter_, context)
+        context.setpriv(connection)  # the other callbacks find it there: this one comes first
+        return connection.negotiate(options)
 
     def close(context: milter.Context) -> int:
         known = context.getpriv()
@@ -359,22 +366,22 @@ def prepare(filter_: Filter, private_address: str) -> None:
 
     milter.set_flags(filter_.actions)
     milter.set_exception_policy(milter.TEMPFAIL)
-    milter.set_connect_callback(lambda c, name, _family, addr: connection(c).connect(name, addr))
+    milter.set_connect_callback(lambda c, name, _family, addr: c.getpriv().connect(name, addr))
     milter.set_helo_callback(lambda _c, _name: milter.CONTINUE)
-    milter.set_envfrom_callback(lambda c, *arguments: connection(c).mail(*arguments))
-    milter.set_envrcpt_callback(lambda c, *arguments: connection(c).rcpt(arguments[0]))
-    milter.set_header_callback(lambda c, name, value: connection(c).header(name, value))
-    milter.set_eoh_callback(lambda c: connection(c).end_of_header())
-    milter.set_body_callback(lambda c, chunk: connection(c).body(chunk))
-    milter.set_eom_callback(lambda c: connection(c).end_of_message())
-    milter.set_abort_callback(lambda c: connection(c).abort())
+    milter.set_envfrom_callback(lambda c, *arguments: c.getpriv().mail(*arguments))
+    milter.set_envrcpt_callback(lambda c, *arguments: c.getpriv().rcpt(arguments[0]))
+    milter.set_header_callback(lambda c, name, value: c.getpriv().header(name, value))
+    milter.set_eoh_callback(lambda c: c.getpriv().end_of_header())
+    milter.set_body_callback(lambda c, chunk: c.getpriv().body(chunk))
+    milter.set_eom_callback(lambda c: c.getpriv().end_of_message())
+    milter.set_abort_callback(lambda c: c.getpriv().abort())
     milter.set_close_callback(close)
     milter.setconn(private_address)
     milter.register(
         "pyquarantine",
         unknown=lambda _c, _command: milter.CONTINUE,
-        data=lambda c: connection(c).data(),
-        negotiate=lambda c, options: connection(c).negotiate(options),
+        data=lambda c: c.getpriv().data(),
+        negotiate=negotiate,
     )
     milter.opensocket(True)
 

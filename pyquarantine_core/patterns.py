@@ -15,7 +15,10 @@ from __future__ import annotations
 import re
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import regex
 
@@ -24,8 +27,14 @@ from pyquarantine_core.errors import PatternError, PatternTimeoutError
 DEFAULT_TIME_LIMIT = 1.0
 """Seconds that one search, match or substitution may take."""
 
+AT_ONCE = 0.001
+"""Seconds that a run may keep other threads waiting: it costs more to let them in than most runs
+take. What is not done by then begins again, beside the others and with its own limit."""
+
 MAX_SIZE = 100_000
 """Characters that a pattern may have once `a{3}` is written as `aaa`, as `regex` does."""
+
+R = TypeVar("R")
 
 _SYNTAX = r"""
     (?P<number>\\[0-9]{1,3})
@@ -68,7 +77,7 @@ class Budget:
     @property
     def left(self) -> float:
         """Seconds that are left, and never nothing: a search that is quick is always tried."""
-        return max(self._end - time.monotonic(), 0.001)
+        return max(self._end - time.monotonic(), AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,39 +86,45 @@ class Pattern:
 
     Its methods raise PatternTimeoutError when they take longer than `time_limit` seconds, or than
     what is left of a budget.
+
+    Attributes:
+        source: as it stands in the config.
+        time_limit: seconds for one run.
+        start: what every match begins with at the start of a line, apart from case: `X-Spam: Y`
+            of `^X-Spam: Y(es|ep)`. Empty when there is no such text. Where it cannot be, the
+            pattern need not be tried.
     """
 
     source: str
     time_limit: float
+    start: str
     _compiled: regex.Pattern[str] = field(repr=False)
 
     def search(self, text: str, budget: Budget | None = None) -> regex.Match[str] | None:
         """The first match anywhere in `text`."""
-        try:
-            return self._compiled.search(text, timeout=self._limit(budget))
-        except TimeoutError:
-            raise self._timeout(text, budget) from None
+        return self._run(self._compiled.search, text, budget)
 
     def match(self, text: str, budget: Budget | None = None) -> regex.Match[str] | None:
         """The match that begins where `text` begins."""
-        try:
-            return self._compiled.match(text, timeout=self._limit(budget))
-        except TimeoutError:
-            raise self._timeout(text, budget) from None
+        return self._run(self._compiled.match, text, budget)
 
     def sub(self, template: str, text: str, budget: Budget | None = None) -> str:
         """`text` with every match replaced; `check_template` tells whether `template` will do."""
-        try:
-            return self._compiled.sub(template, text, timeout=self._limit(budget))
-        except TimeoutError:
-            raise self._timeout(text, budget) from None
+        return self._run(partial(self._compiled.sub, template), text, budget)
 
     def named_groups(self, match: regex.Match[str]) -> dict[str, str]:
         """What the named groups matched; without those that took no part."""
         return {name: value for name, value in match.groupdict().items() if value is not None}
 
-    def _limit(self, budget: Budget | None) -> float:
-        return self.time_limit if budget is None else min(self.time_limit, budget.left)
+    def _run(self, run: Callable[..., R], text: str, budget: Budget | None) -> R:
+        try:
+            return run(text, timeout=AT_ONCE, concurrent=False)
+        except TimeoutError:
+            limit = self.time_limit if budget is None else min(self.time_limit, budget.left)
+        try:
+            return run(text, timeout=limit, concurrent=True)
+        except TimeoutError:
+            raise self._timeout(text, budget) from None
 
     def _timeout(self, text: str, budget: Budget | None) -> PatternTimeoutError:
         limit = self.time_limit if budget is None else min(self.time_limit, budget.seconds)
@@ -157,7 +172,7 @@ def compile_pattern(
         raise PatternError(f"groups are nested too deeply in {_shorten(pattern)!r}") from None
     except (re.error, regex.error, ValueError, TypeError, OverflowError) as error:
         raise PatternError(f"{error} in {pattern!r}") from None
-    return Pattern(pattern, time_limit, compiled)
+    return Pattern(pattern, time_limit, "" if verbose else _literal_start(pattern), compiled)
 
 
 def check_template(pattern: Pattern, template: str) -> None:
@@ -232,6 +247,34 @@ def _translate(pattern: str, *, verbose: bool) -> str:
             " set the case for the whole pattern"
         )
     return "".join(parts)
+
+
+def _literal_start(pattern: str) -> str:
+    """The literal text after a `^` that every alternative begins with; empty when there is none."""
+    literal, ended, depth = "", False, 0
+    tokens = _PLAIN.finditer(pattern)
+    first = next(tokens, None)
+    if first is None or first[0] != "^":
+        return ""
+    for token in tokens:
+        kind, text = token.lastgroup or "character", token[0]
+        if kind == "character" and text == "|" and not depth:
+            return ""
+        if kind in ("capture", "lookbehind", "group", "condition") or text.endswith(":") and kind == "flags":
+            depth += 1
+        elif kind == "close":
+            depth -= 1
+        if ended:
+            continue
+        if kind == "repeat" or (kind == "character" and text in "?*+"):
+            literal, ended = literal[:-1], True
+        elif kind == "character" and text not in ".^$|":
+            literal += text
+        elif kind == "escape" and not text[1].isalnum():
+            literal += text[1]
+        else:
+            ended = True
+    return literal
 
 
 def _objection(kind: str, text: str) -> str | None:

@@ -15,6 +15,8 @@ _UNFIT = re.compile(
 
 def printable(text: str) -> str:
     r"""The text with control, bidi and invisible characters shown as `\x1b` or `\u202e`."""
+    if text.isprintable():
+        return text
     return _UNFIT.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 

@@ -27,25 +27,26 @@ class MessagesUnderWay:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Event()
         self._connections: set[Busy] = set()
         self._answered: dict[Busy, float | None] = {}
         self._closing = False
 
     def opened(self, connection: Busy) -> None:
         """The MTA has connected."""
-        with self._changed:
+        with self._lock:
             self._connections.add(connection)
 
     def closed(self, connection: Busy) -> None:
         """That connection is over, and what was under way on it."""
-        with self._changed:
+        with self._lock:
             self._connections.discard(connection)
         self.end(connection)
 
     def longer_than(self, seconds: float) -> str:
         """What has been at work for longer than so many seconds; empty when nothing has."""
-        with self._changed:
+        with self._lock:
             at_work = [one.at_work() for one in self._connections]
         since, what = min(filter(None, at_work), default=(time.monotonic(), ""))
         age = time.monotonic() - since
@@ -57,32 +58,39 @@ class MessagesUnderWay:
         Raises:
             PyquarantineError: the worker ends; it must be tried again.
         """
-        with self._changed:
+        with self._lock:
             if self._closing:
                 raise PyquarantineError("the daemon is stopping")
             self._answered[connection] = None
 
     def answered(self, connection: Busy) -> None:
         """Its answer is decided, and about to be sent."""
-        with self._changed:
+        with self._lock:
             if connection in self._answered:
                 self._answered[connection] = time.monotonic()
-                self._changed.notify_all()
+            if self._closing:
+                self._changed.set()
 
     def end(self, connection: Busy) -> None:
         """Its answer has been sent, or it was given up."""
-        with self._changed:
+        with self._lock:
             self._answered.pop(connection, None)
-            self._changed.notify_all()
+            if self._closing:
+                self._changed.set()
 
     def close(self, timeout: float) -> bool:
         """Let none begin any more, and wait, at most so many seconds, until none is under way."""
         deadline = time.monotonic() + timeout
-        with self._changed:
+        with self._lock:
             self._closing = True
-            while (wait := self._until_idle()) > 0 and time.monotonic() < deadline:
-                self._changed.wait(min(wait, deadline - time.monotonic()))
-            return wait <= 0
+        while True:
+            self._changed.clear()
+            with self._lock:
+                wait = self._until_idle()
+            left = deadline - time.monotonic()
+            if wait <= 0 or left <= 0:
+                return wait <= 0
+            self._changed.wait(min(wait, left))
 
     def _until_idle(self) -> float:
         """Seconds until all answers have been sent for sure, as far as that is known."""

@@ -89,7 +89,7 @@ def test_json_has_one_object_a_line_and_the_fields_of_a_message() -> None:
 def test_json_of_what_rules_and_actions_log_has_queue_id_and_step() -> None:
     program = """
 import logging
-from pyquarantine_core.engine import MessageLog
+from pyquarantine_core.message_log import MessageLog
 from pyquarantine_core.log import set_up_logging
 set_up_logging(as_json=True, debug=True)
 MessageLog(logging.getLogger("x"), {"queue_id": "4X", "step": "r/hold"}).info("holding")

@@ -1,7 +1,7 @@
 """The part of pymilter's C module that is used here (pymilter 1.0.5, miltermodule.c)."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 class error(Exception): ...  # noqa: N801, N818
 
@@ -48,7 +48,7 @@ class Context:
     def delrcpt(self, recipient: str, /) -> None: ...
     def replacebody(self, chunk: bytes, /) -> None: ...
     def setpriv(self, value: object, /) -> object: ...
-    def getpriv(self) -> object: ...
+    def getpriv(self) -> Any: ...  # what setpriv was given
 
 def set_flags(flags: int, /) -> None: ...
 def set_connect_callback(
