@@ -115,7 +115,7 @@ def ours(directory: Path, config: Mapping[str, Any], *, workers: int = 1) -> Fil
 
 
 def old(directory: Path, config: Mapping[str, Any]) -> Filter:
-    """pyquarantine 2.1.0 with such a config."""
+    """Pyquarantine 2.1.0 with such a config."""
     place = directory / "old"
     path = _write_config(place, config)
     for storage in json.loads(path.read_text()).get("storages", {}).values():

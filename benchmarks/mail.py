@@ -8,10 +8,11 @@ import random
 SENDER = "joe@example.net"
 RECIPIENT = "user@example.org"
 
-_WORDS = (
-    "the message that you are reading was made for a measurement and says nothing at all "
-    "about the weather or money"
-).split()
+_TEXT = (
+    "the message that you are reading was made for a measurement and says nothing at all about the"
+    " weather or money"
+)
+_WORDS = _TEXT.split()
 
 
 def headers(content_type: str = "text/plain; charset=utf-8", *extra: str) -> bytes:

@@ -41,7 +41,12 @@ def show_bounds(console: Console, bounds: Sequence[Bound]) -> None:
         table.add_column(heading, justify="right")
     table.add_column("")
     for one in bounds:
-        table.add_row(one.name, _number(one.value, one.unit), _number(one.most, one.unit), "held" if one.held else "[bold red]MISSED")
+        table.add_row(
+            one.name,
+            _number(one.value, one.unit),
+            _number(one.most, one.unit),
+            "held" if one.held else "[bold red]MISSED",
+        )
     console.print(table)
 
 

@@ -60,8 +60,13 @@ def works() -> tuple[Work, ...]:
         "storages": {"all": {"type": "file", "directory": "DIR/all", "original": True}},
         **_rules(_action("store", storage="all")),
     }
-    templates = {"text_template": f"{HERE}/disclaimer.txt", "html_template": f"{HERE}/disclaimer.html"}
-    disclaim = _rules(_action("add_disclaimer", action="append", error_policy="ignore", **templates))
+    templates = {
+        "text_template": f"{HERE}/disclaimer.txt",
+        "html_template": f"{HERE}/disclaimer.html",
+    }
+    disclaim = _rules(
+        _action("add_disclaimer", action="append", error_policy="ignore", **templates)
+    )
     return (
         _both("ham of 3 kB", mail.message(3000), hold, at_most_noop=0.6),
         _both("ham with 1 MB attached", mail.with_attachment(1_000_000), hold, at_most_noop=0.5),
@@ -162,7 +167,10 @@ def _quarantines(**more: str) -> dict[str, Any]:
 def _fill_list(directory: Path) -> None:
     """A table as 2.1.0 makes it, with an entry for the sender among many others."""
     now = datetime.now().astimezone().replace(tzinfo=None).isoformat(sep=" ")
-    rows = [(f"s{n}@example.com", f"r{n}@example.org", now, now, "", False) for n in range(LIST_ENTRIES - 1)]
+    rows = [
+        (f"s{n}@example.com", f"r{n}@example.org", now, now, "", False)
+        for n in range(LIST_ENTRIES - 1)
+    ]
     rows.append((mail.SENDER, "", now, now, "", False))
     with closing(sqlite3.connect(directory / "lists.db")) as database, database:
         database.execute(

@@ -54,7 +54,8 @@ class Body:
         """The bytes from `offset`, at most `size` of them."""
         end = self._size if size is None else min(self._size, offset + size)
         if self._file is None:
-            return bytes(self._memory[offset:end])
+            with memoryview(self._memory) as view:
+                return bytes(view[offset:end])
         parts = []
         while offset < end:
             part = os.pread(self._file.fileno(), end - offset, offset)

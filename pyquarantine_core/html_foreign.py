@@ -13,6 +13,8 @@ _HTML_INSIDE = {
     "svg": frozenset({"desc", "foreignobject", "title"}),
 }
 """Elements in which there is HTML again."""
+FOREIGN = frozenset(_HTML_INSIDE)
+"""The elements that it begins with."""
 _HTML_TAGS = (
     "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i"
     " img li listing menu meta nobr ol p pre ruby s small span strike strong sub sup table tt u ul"
@@ -35,6 +37,11 @@ class ForeignContent:
         self._count: Counter[str] = Counter()
 
     @property
+    def is_open(self) -> bool:
+        """Whether this place is in SVG or MathML, or in HTML inside of it."""
+        return bool(self._open)
+
+    @property
     def is_here(self) -> bool:
         """Whether this place is in SVG or MathML, and not in HTML inside of it."""
         if not self._open:
@@ -44,11 +51,11 @@ class ForeignContent:
 
     def start(self, tag: Token) -> None:
         """Go on after a start tag."""
-        if not self._open and tag.name not in _HTML_INSIDE:
+        if not self._open and tag.name not in FOREIGN:
             return
         if self.is_here and _is_html(tag):
             self._leave()
-        elif (self.is_here or tag.name in _HTML_INSIDE) and not _is_closed(tag):
+        elif (self.is_here or tag.name in FOREIGN) and not _is_closed(tag):
             self._open.append((self._open[-1][0] if self.is_here else tag.name, tag.name))
             self._count[tag.name] += 1
 

@@ -12,15 +12,26 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 
-from pyquarantine_core.html_foreign import ForeignContent
+from pyquarantine_core.html_foreign import FOREIGN, ForeignContent
 
 WHITE_SPACE = " \t\r\n\f"
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][^ \t\r\n\f/>]*)")
-_NAME = r"[ \t\r\n\f/]*([^ \t\r\n\f/>][^ \t\r\n\f/>=]*)"
-_VALUE = r"""(?:"([^"]*)"|'([^']*)'|([^ \t\r\n\f>"'][^ \t\r\n\f>]*)|(?=>))"""
-_ATTRIBUTE = re.compile(rf"{_NAME}(?:[ \t\r\n\f]*=[ \t\r\n\f]*{_VALUE})?")
-_TAG_END = re.compile(r"[ \t\r\n\f/]*>")
+_START = r"<(/?)([a-zA-Z][^ \t\r\n\f/>]*)"
+_GAP = r"[ \t\r\n\f/]*"
+_NAME = r"[^ \t\r\n\f/>][^ \t\r\n\f/>=]*"
+_EQUALS = r"[ \t\r\n\f]*=[ \t\r\n\f]*"
+_BARE = r"""[^ \t\r\n\f>"'][^ \t\r\n\f>]*"""
+_TAG = re.compile(_START)
+_ATTRIBUTE = re.compile(
+    rf"""{_GAP}({_NAME})(?:{_EQUALS}(?:"([^"]*)"|'([^']*)'|({_BARE})|(?=>)))?"""
+)
+_TAG_END = re.compile(rf"{_GAP}>")
+# A tag as a whole, found by one match, for there are thousands of them: _TAG, then _ATTRIBUTE again
+# and again, none of which is read in a second way, then _TAG_END.
+_WHOLE_TAG = re.compile(
+    rf"""{_START}(?:{_GAP}{_NAME}(?:{_EQUALS}(?:"[^"]*"|'[^']*'|{_BARE}|(?=>))|(?!{_EQUALS})))*+"""
+    rf"{_GAP}>"
+)
 _VALUE_FOLLOWS = re.compile(r"[ \t\r\n\f]*=")
 _COMMENT_END = re.compile(r"--!?>")
 _RAW_TEXT = frozenset(
@@ -47,9 +58,8 @@ class Kind(Enum):
     """A tag, comment or raw element without an end: the rest of the document."""
 
 
-@dataclass(frozen=True)
 class Token:
-    """A stretch of a document.
+    """A stretch of a document, never changed. A plain class, for there are thousands of them.
 
     Attributes:
         html: the document.
@@ -59,11 +69,12 @@ class Token:
         name: of a tag, in lower case; of a raw or unclosed element likewise.
     """
 
-    html: str
-    kind: Kind
-    start: int
-    end: int
-    name: str = ""
+    def __init__(self, html: str, kind: Kind, start: int, end: int, name: str = "") -> None:
+        self.html = html
+        self.kind = kind
+        self.start = start
+        self.end = end
+        self.name = name
 
     @property
     def text(self) -> str:
@@ -102,69 +113,79 @@ class Attribute:
 
 def tokens(html: str) -> Iterator[Token]:
     """The tokens of a document; together they are all of it."""
-    position, text_start = 0, 0
+    for kind, start, end, name in cut(html):
+        yield Token(html, kind, start, end, name)
+
+
+def cut(html: str) -> Iterator[tuple[Kind, int, int, str]]:
+    """Kind, start, end and name of each token, for who has thousands and looks at no more."""
+    text_kind, start_kind, end_kind = Kind.TEXT, Kind.START, Kind.END
+    find, match = html.find, _WHOLE_TAG.match
     foreign = ForeignContent()
-    while (at := html.find("<", position)) >= 0:
-        if foreign.is_here and html.startswith(_CDATA, at):
-            end = html.find(_CDATA_END, at)
+    in_foreign = False
+    position = text_start = 0
+    while (at := find("<", position)) >= 0:
+        if in_foreign and foreign.is_here and html.startswith(_CDATA, at):
+            end = find(_CDATA_END, at)
             if end < 0:
                 break
             position = end + len(_CDATA_END)
             continue
-        token = _token(html, at)
-        if token is None:
-            position = at + 1
-            continue
+        tag = match(html, at)
+        if tag is None:
+            kind, end = _no_tag(html, at)
+            name = ""
+            if kind is text_kind:
+                position = end
+                continue
+        else:
+            slash, name = tag.group(1, 2)
+            kind, end = end_kind if slash else start_kind, tag.end()
+            name = name.lower() if name.isascii() else name
         if text_start < at:
-            yield Token(html, Kind.TEXT, text_start, at)
-        raw = None
-        if token.kind is Kind.START:
-            if token.name in _RAW_TEXT and not foreign.is_here:
-                token, raw = _with_raw_text(token)
-            else:
-                foreign.start(token)
-        elif token.kind is Kind.END:
-            foreign.end(token.name)
-        yield token
-        if raw is not None:
-            yield raw
-        position = text_start = (raw or token).end
+            yield text_kind, text_start, at, ""
+        position = text_start = end
+        if kind is start_kind:
+            if name in _RAW_TEXT and not (in_foreign and foreign.is_here):
+                position = text_start = _raw_end(html, end, name)
+                if position < 0:
+                    yield Kind.UNCLOSED, at, len(html), name
+                    return
+                yield kind, at, end, name
+                yield Kind.RAW, end, position, name
+                continue
+            if in_foreign or name in FOREIGN:
+                foreign.start(Token(html, kind, at, end, name))
+                in_foreign = foreign.is_open
+        elif in_foreign and kind is end_kind:
+            foreign.end(name)
+            in_foreign = foreign.is_open
+        yield kind, at, end, name
     if text_start < len(html):
-        yield Token(html, Kind.TEXT, text_start, len(html))
+        yield text_kind, text_start, len(html), ""
 
 
-def _token(html: str, at: int) -> Token | None:
-    """The token that begins with this `<`; None if that is text."""
-    tag = _TAG.match(html, at)
-    if tag is not None:
-        _, end = _read_attributes(html, tag.end())
-        if end < 0:
-            return Token(html, Kind.UNCLOSED, at, len(html))
-        kind = Kind.END if tag[1] else Kind.START
-        return Token(html, kind, at, end, _lower(tag[2]))
+def _no_tag(html: str, at: int) -> tuple[Kind, int]:
+    """What this `<` begins, which no whole tag does: its kind and its end."""
+    end = at + 1
+    if _TAG.match(html, at) is not None:
+        return Kind.UNCLOSED, len(html)
     if html.startswith("<!--", at):
         if html.startswith((">", "->"), at + 4):
-            return Token(html, Kind.COMMENT, at, html.index(">", at) + 1)
+            return Kind.COMMENT, html.index(">", at) + 1
         closing = _COMMENT_END.search(html, at + 4)
-        if closing is None:
-            return Token(html, Kind.UNCLOSED, at, len(html))
-        return Token(html, Kind.COMMENT, at, closing.end())
-    if html.startswith(("!", "?", "/"), at + 1) and at + 2 < len(html):
+        end = closing.end() if closing else 0
+    elif html.startswith(("!", "?", "/"), at + 1) and at + 2 < len(html):
         end = html.find(">", at) + 1
-        if not end:
-            return Token(html, Kind.UNCLOSED, at, len(html))
-        return Token(html, Kind.COMMENT, at, end)
-    return None
+    else:
+        return Kind.TEXT, end
+    return (Kind.COMMENT, end) if end else (Kind.UNCLOSED, len(html))
 
 
-def _with_raw_text(start: Token) -> tuple[Token, Token | None]:
-    """A start tag and the content after it that is raw; unclosed together if that has no end."""
-    html = start.html
-    if start.name != "plaintext":
-        closing = _RAW_END[start.name].search(html, start.end)
-        if closing is not None:
-            return start, Token(html, Kind.RAW, start.end, closing.start(), start.name)
-    return Token(html, Kind.UNCLOSED, start.start, len(html), start.name), None
+def _raw_end(html: str, start: int, name: str) -> int:
+    """Where the raw content that starts here ends; -1 if it does not."""
+    closing = None if name == "plaintext" else _RAW_END[name].search(html, start)
+    return closing.start() if closing else -1
 
 
 def _read_attributes(html: str, at: int) -> tuple[list[Attribute], int]:

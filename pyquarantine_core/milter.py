@@ -127,9 +127,7 @@ class Connection:
             logger.error("tempfail for all messages of this connection: %s", self._unfit)
         self._steps = steps & self._filter.steps
         self._leading_space = bool(self._steps & milter.P_HDR_LEADSPC)
-        self._header_answer = (
-            milter.NOREPLY if self._steps & milter.P_NR_HDR else milter.CONTINUE
-        )
+        self._header_answer = milter.NOREPLY if self._steps & milter.P_NR_HDR else milter.CONTINUE
         options[:] = [self._filter.actions & offered, self._steps, 0, 0]
         return milter.CONTINUE
 

@@ -260,7 +260,9 @@ def _literal_start(pattern: str) -> str:
         kind, text = token.lastgroup or "character", token[0]
         if kind == "character" and text == "|" and not depth:
             return ""
-        if kind in ("capture", "lookbehind", "group", "condition") or text.endswith(":") and kind == "flags":
+        if kind in ("capture", "lookbehind", "group", "condition") or (
+            text.endswith(":") and kind == "flags"
+        ):
             depth += 1
         elif kind == "close":
             depth -= 1

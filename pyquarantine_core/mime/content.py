@@ -17,7 +17,6 @@ LONGEST_LINE = 998
 _QP_LINE = 76
 _QP_UNSAFE = re.compile(rb"[^\t -<>-~]")
 _TRAILING_BLANKS = re.compile(rb"(?<![ \t])[ \t]+(?=\r?\n)")
-_LONG_LINE = re.compile(rb"[^\r\n]{%d}" % (LONGEST_LINE + 1))
 
 
 class ContentError(PyquarantineError):
@@ -63,13 +62,25 @@ def encode_transfer(data: bytes, wanted: str = "", before: bytes = b"") -> Encod
     if wanted == "quoted-printable":
         return Encoded(_quoted_printable(data), wanted)
     eight_bit = wanted in {"", "7bit"} and not data.isascii() and before.isascii()
-    too_long = _LONG_LINE.search(data) is not None and _LONG_LINE.search(before) is None
+    too_long = _has_long_line(data) and not _has_long_line(before)
     if not (eight_bit or too_long or (b"\0" in data and b"\0" not in before)):
         return Encoded(data, wanted)
     printable, compact = _quoted_printable(data), _base64(data)
     if len(printable) <= len(compact):
         return Encoded(printable, "quoted-printable")
     return Encoded(compact, "base64")
+
+
+def _has_long_line(data: bytes) -> bool:
+    """Whether there is a line of more than `LONGEST_LINE` characters."""
+    start = 0
+    while len(data) - start > LONGEST_LINE:
+        reach = start + LONGEST_LINE + 1
+        end = max(data.rfind(b"\n", start, reach), data.rfind(b"\r", start, reach))
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def _base64(data: bytes) -> bytes:

@@ -17,8 +17,9 @@ _TYPES = frozenset(
     }
 )
 _SMIME_NAMES = (".p7m", ".p7z")
+_BEGIN = "-----BEGIN PGP "
 _INLINE_PGP = re.compile(
-    r"(?:^|>)-----BEGIN PGP (?:SIGNED )?MESSAGE(?:, PART [0-9/]+)?-----", re.MULTILINE
+    rf"(?:^|>){_BEGIN}(?:SIGNED )?MESSAGE(?:, PART [0-9/]+)?-----", re.MULTILINE
 )
 
 
@@ -31,4 +32,4 @@ def is_protected(part: MimePart) -> bool:
 
 def holds_inline_pgp(text: str) -> bool:
     """Whether a text is, or holds, a message signed or encrypted with PGP (RFC 9580, 6.2 and 7)."""
-    return _INLINE_PGP.search(text) is not None
+    return _BEGIN in text and _INLINE_PGP.search(text) is not None

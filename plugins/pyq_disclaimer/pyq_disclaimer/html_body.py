@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyq_disclaimer.open_elements import ElementTracker, OpenElements
-from pyquarantine_core.html_tokens import WHITE_SPACE, Kind, Token, tokens
+from pyquarantine_core.html_tokens import WHITE_SPACE, Kind, Token, cut, tokens
 
 _METADATA = frozenset(
     {"base", "basefont", "bgsound", "link", "meta", "noframes", "script", "style", "title"}
@@ -40,12 +40,16 @@ def body_end(html: str) -> BodyEnd:
     """Where the body of a document ends."""
     elements = ElementTracker()
     ends: dict[str, BodyEnd] = {}
-    for token in tokens(html):
-        if token.kind is Kind.UNCLOSED:
-            ends["unclosed"] = BodyEnd(token.start, elements.now_open)
-        elif token.kind is Kind.END and token.name in {"body", "html"}:
-            ends[token.name] = BodyEnd(token.start, elements.now_open)
-        elements.add(token)
+    start_tag, end_tag = Kind.START, Kind.END
+    for kind, start, _, name in cut(html):
+        if kind is start_tag:
+            elements.start(name)
+        elif kind is end_tag:
+            if name in {"body", "html"}:
+                ends[name] = BodyEnd(start, elements.now_open)
+            elements.end(name)
+        elif kind is Kind.UNCLOSED:
+            ends["unclosed"] = BodyEnd(start, elements.now_open)
     found = (ends[one] for one in ("body", "html", "unclosed") if one in ends)
     return next(found, BodyEnd(len(html), elements.now_open))
 

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from pyquarantine_core.html_tokens import Kind, Token
-
 _VOID = (
     "area base basefont bgsound br col embed frame hr image img input keygen link meta param source"
     " track wbr"
@@ -68,7 +66,7 @@ class OpenElements:
 
 
 class ElementTracker:
-    """Follows the tokens of a document from its start."""
+    """Follows the tags of a document from its start."""
 
     def __init__(self) -> None:
         self._innermost: _Chain = None
@@ -80,23 +78,18 @@ class ElementTracker:
         """What is open after the tokens so far."""
         return OpenElements(self._innermost, dict(self._formatting))
 
-    def add(self, token: Token) -> None:
-        """Go on by a token."""
-        if token.kind is Kind.START:
-            self._start(token.name)
-        elif token.kind is Kind.END:
-            self._end(token.name)
-
-    def _start(self, name: str) -> None:
+    def start(self, name: str) -> None:
+        """Go on by a start tag."""
         if name in _FORMATTING:
             self._formatting[name] += 1
         elif name not in _NEVER_OPEN:
             if self._innermost and self._innermost[0] == "p" and name in _END_A_PARAGRAPH:
-                self._end("p")
+                self.end("p")
             self._innermost = (name, self._innermost)
             self._count[name] += 1
 
-    def _end(self, name: str) -> None:
+    def end(self, name: str) -> None:
+        """Go on by an end tag."""
         if self._formatting[name]:
             self._formatting[name] -= 1
         elif self._count[name]:
