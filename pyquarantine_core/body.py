@@ -21,7 +21,7 @@ class Body:
     """Bytes to append to and to read by offset; lines end in CRLF, as the MTA sends them."""
 
     def __init__(self, chunks: Iterable[bytes] = (), *, spool_limit: int = SPOOL_LIMIT) -> None:
-        self._memory = bytearray()
+        self._parts: list[bytes] = []
         self._file: BinaryIO | None = None
         self._limit = spool_limit
         self._size = 0
@@ -45,7 +45,7 @@ class Body:
         if self._file is None and self._size + len(chunk) > self._limit:
             self._spool()
         if self._file is None:
-            self._memory += chunk
+            self._parts.append(chunk)
         else:
             _write(self._file, chunk, self._size)
         self._size += len(chunk)
@@ -54,8 +54,7 @@ class Body:
         """The bytes from `offset`, at most `size` of them."""
         end = self._size if size is None else min(self._size, offset + size)
         if self._file is None:
-            with memoryview(self._memory) as view:
-                return bytes(view[offset:end])
+            return self._joined()[offset:end]
         parts = []
         while offset < end:
             part = os.pread(self._file.fileno(), end - offset, offset)
@@ -66,7 +65,10 @@ class Body:
         return b"".join(parts)
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
-        """All bytes in order, `size` at a time."""
+        """All bytes in order, at most `size` at a time."""
+        if all(len(part) <= size for part in self._parts) and self._file is None:
+            yield from self._parts
+            return
         for offset in range(0, self._size, size):
             yield self.read(offset, size)
 
@@ -78,7 +80,7 @@ class Body:
             OSError: there is no descriptor left.
         """
         if self._file is None:
-            yield bytes(self._memory)
+            yield self._joined()
         else:
             with mmap.mmap(self._file.fileno(), self._size, access=mmap.ACCESS_READ) as mapped:
                 yield mapped
@@ -87,18 +89,24 @@ class Body:
         """Give the file back; nothing can be read afterwards."""
         if self._file is not None:
             self._file.close()
-        self._memory = bytearray()
+        self._parts.clear()
         self._size = 0
+
+    def _joined(self) -> bytes:
+        """What is in memory, from now on in one piece."""
+        if len(self._parts) != 1:
+            self._parts = [b"".join(self._parts)]
+        return self._parts[0]
 
     def _spool(self) -> None:
         file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the body
         try:
-            _write(file, bytes(self._memory), 0)
+            _write(file, self._joined(), 0)
         except BaseException:
             file.close()
             raise
         self._file = file
-        self._memory = bytearray()
+        self._parts.clear()
 
 
 def _write(file: BinaryIO, data: bytes, offset: int) -> None:
