@@ -89,7 +89,25 @@ def _base64(data: bytes) -> bytes:
 
 def _quoted_printable(data: bytes) -> bytes:
     """CRLF are line breaks, everything else is text; no line looks like one of an mbox or SMTP."""
-    return b"\r\n".join(_quoted_line(line) for line in data.split(b"\r\n"))
+    if not _fits_binascii(data):
+        return b"\r\n".join(_quoted_line(line) for line in data.split(b"\r\n"))
+    encoded = binascii.b2a_qp(data)
+    return encoded if b"\r\n" in data else encoded.replace(b"\n", b"\r\n")
+
+
+def _fits_binascii(data: bytes) -> bool:
+    """Whether `b2a_qp` will do.
+
+    It lets `From ` stand, takes a CR or LF alone for a line break, and makes lines longer than 76
+    characters that end in a blank.
+    """
+    ends = data.count(b"\r\n")
+    odd = (b"From ", b" \r\n", b"\t\r\n")
+    return (
+        ends == data.count(b"\r") == data.count(b"\n")
+        and not data.endswith((b" ", b"\t"))
+        and not any(one in data for one in odd)
+    )
 
 
 def _quoted_line(line: bytes) -> bytes:

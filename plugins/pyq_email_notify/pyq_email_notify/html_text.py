@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import re
 
-from pyquarantine_core.html_tokens import Kind, Token, tokens
+from pyquarantine_core.html_tokens import Kind, Token, cut
 
-_BLANKS = re.compile("[ \t\r\n\f]+")
+_BLANKS = re.compile("[\t\r\n\f][ \t\r\n\f]*| [ \t\r\n\f]+")
+"""What is shown as one blank, save where it is one."""
 _APART = "blockquote dl h1 h2 h3 h4 h5 h6 ol p pre table ul"
 _OWN_LINE = "address article body br caption center dd div dt footer header hr li section tr"
 _PARAGRAPHS = frozenset(_APART.split())
@@ -22,8 +23,14 @@ def text_of(document: str) -> str:
     Links are followed by their target in angle brackets; of an image its alternative text is left.
     """
     writer = _Writer()
-    for token in tokens(document):
-        writer.add(token)
+    text, start_tag, end_tag = Kind.TEXT, Kind.START, Kind.END
+    for kind, start, end, name in cut(document):
+        if kind is text:
+            writer.write(document[start:end])
+        elif kind is start_tag:
+            writer.start(name, document, start, end)
+        elif kind is end_tag:
+            writer.end(name)
     return writer.text
 
 
@@ -40,27 +47,22 @@ class _Writer:
         lines = "".join(self._pieces).replace("\xa0", " ").split("\n")
         return "\n".join(line.rstrip() for line in lines).strip("\n") + "\n"
 
-    def add(self, token: Token) -> None:
-        if token.kind is Kind.TEXT:
-            self._write(html.unescape(token.text))
-        elif token.kind is Kind.START:
-            self._start(token)
-        elif token.kind is Kind.END:
-            self._end(token.name)
-
-    def _start(self, token: Token) -> None:
-        self._break(token.name)
-        self._pre += token.name == "pre"
-        if token.name in _PREFIXES:
-            self._put(_PREFIXES[token.name])
-            self._breaks = int(token.name == "hr")
-        elif token.name == "img":
-            alt = _value(token, "alt")
+    def start(self, name: str, document: str, start: int, end: int) -> None:
+        """Go on by a start tag at this place of a document."""
+        self._break(name)
+        if name == "img":
+            alt = _value(Token(document, Kind.START, start, end, name), "alt")
             self._write(f"[{alt}]" if alt else "")
-        elif token.name == "a":
-            self._target = _value(token, "href")
+        elif name == "a":
+            self._target = _value(Token(document, Kind.START, start, end, name), "href")
+        elif name in _PREFIXES:
+            self._put(_PREFIXES[name])
+            self._breaks = int(name == "hr")
+        elif name == "pre":
+            self._pre += 1
 
-    def _end(self, name: str) -> None:
+    def end(self, name: str) -> None:
+        """Go on by an end tag."""
         if name == "a" and self._target:
             if not "".join(self._pieces[-1:]).endswith(self._target):
                 self._write(f" <{self._target}>")
@@ -71,6 +73,10 @@ class _Writer:
             self._blank = True
         elif name != "br":
             self._break(name)
+
+    def write(self, text: str) -> None:
+        """Go on by a text, as it stands in HTML."""
+        self._write(html.unescape(text) if "&" in text else text)
 
     def _break(self, name: str) -> None:
         if name == "br":
@@ -85,9 +91,10 @@ class _Writer:
             self._put(text)
             return
         words = _BLANKS.sub(" ", text)
-        self._blank |= words.startswith(" ")
-        if words.strip(" "):
-            self._put(words.strip(" "))
+        shown = words.strip(" ")
+        self._blank = self._blank or words.startswith(" ")
+        if shown:
+            self._put(shown)
             self._blank = words.endswith(" ")
 
     def _put(self, text: str) -> None:

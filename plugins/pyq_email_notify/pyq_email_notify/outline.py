@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from pyq_email_notify.sanitiser import BLOCK_TAGS, INLINE_TAGS, TABLE_TAGS, TAGS
-from pyquarantine_core.html_tokens import Kind, Token, tokens
+from pyquarantine_core.html_tokens import Kind, Token, cut
 
 MAX_DEPTH = 100
 """Elements inside each other; deeper tags are dropped, their text stays."""
@@ -45,10 +45,20 @@ def outlined(document: str, image: Callable[[str], str]) -> str:
         image: what stands for an image, as HTML, given its alternative text.
     """
     outline = _Outline(image)
-    for token in tokens(document):
-        outline.add(token)
+    pieces, add_text = outline.pieces, outline.pieces.append
+    text, start_tag, end_tag = Kind.TEXT, Kind.START, Kind.END
+    for kind, start, end, name in cut(document):
+        if kind is text:
+            add_text(document[start:end].replace("<", "&lt;"))
+        elif name in TAGS:
+            if kind is start_tag:
+                outline.start(name, document[start:end])
+            elif kind is end_tag:
+                outline.end(name)
+        elif name in _IMAGES and kind is start_tag:
+            outline.image(Token(document, kind, start, end, name))
     outline.close_down_to(0)
-    return "".join(outline.pieces)
+    return "".join(pieces)
 
 
 class _Outline:
@@ -58,17 +68,11 @@ class _Outline:
         self._open: list[str] = []
         self._too_deep: Counter[str] = Counter()
 
-    def add(self, token: Token) -> None:
-        if token.kind is Kind.TEXT:
-            self.pieces.append(token.text.replace("<", "&lt;"))
-        elif token.kind is Kind.START and token.name in _IMAGES:
-            alt = token.attribute("alt")
-            text = "" if alt is None else html.unescape(token.html[alt.start : alt.end])
-            self.pieces.append(self._image(" ".join(text.split())))
-        elif token.kind is Kind.START and token.name in TAGS:
-            self._start(token)
-        elif token.kind is Kind.END and token.name in TAGS:
-            self._end(token.name)
+    def image(self, tag: Token) -> None:
+        """Go on by an image."""
+        alt = tag.attribute("alt")
+        text = "" if alt is None else html.unescape(tag.html[alt.start : alt.end])
+        self.pieces.append(self._image(" ".join(text.split())))
 
     def close_down_to(self, depth: int) -> None:
         """Close the innermost elements until so many are open."""
@@ -77,26 +81,33 @@ class _Outline:
             if name not in _ENDS_IMPLIED:
                 self.pieces.append(f"</{name}>")
 
-    def _start(self, token: Token) -> None:
-        name = token.name
-        if name in TABLE_TAGS:
+    def start(self, name: str, tag: str) -> None:
+        """Go on by a start tag."""
+        in_table = name in TABLE_TAGS
+        if in_table:
             self._leave_cell()
-        if name in _CLOSED_BY:
-            self._close_before(name)
+        closed = _CLOSED_BY.get(name)
+        if closed is not None:
+            self._close_before(closed)
         in_row = bool(self._open) and self._open[-1] in _ROWS
-        if in_row != (name in TABLE_TAGS):  # parsers would move it to another place
+        if in_row != in_table:  # parsers would move it to another place
             return
         if name in _EMPTY:
-            self.pieces.append(token.text)
+            self.pieces.append(tag)
         elif len(self._open) < MAX_DEPTH:
             self._open.append(name)
-            self.pieces.append(token.text)
+            self.pieces.append(tag)
         else:
             self._too_deep[name] += 1
 
-    def _end(self, name: str) -> None:
-        if self._too_deep[name]:
+    def end(self, name: str) -> None:
+        """Go on by an end tag."""
+        if self._too_deep and self._too_deep[name]:
             self._too_deep[name] -= 1
+            return
+        if self._open and self._open[-1] == name:
+            self._open.pop()
+            self.pieces.append(f"</{name}>")
             return
         for depth in reversed(range(len(self._open))):
             around = self._open[depth]
@@ -117,12 +128,12 @@ class _Outline:
                 self.close_down_to(depth + 1)
                 return
 
-    def _close_before(self, name: str) -> None:
-        """Close the elements that end where this one begins, and formatting inside them."""
+    def _close_before(self, closed: frozenset[str]) -> None:
+        """Close these elements, which end where another one begins, and formatting inside them."""
         while True:
             depth = len(self._open)
             while depth and self._open[depth - 1] in INLINE_TAGS:
                 depth -= 1
-            if not depth or self._open[depth - 1] not in _CLOSED_BY[name]:
+            if not depth or self._open[depth - 1] not in closed:
                 return
             self.close_down_to(depth - 1)

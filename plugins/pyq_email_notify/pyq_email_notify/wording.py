@@ -6,6 +6,7 @@ import re
 
 _CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]+")
 _LINE_END = re.compile("\r\n?|[\u0085\u2028\u2029]")
+_CONTROLS_IN_ASCII = {code: None for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: None}
 _UNFIT = re.compile("[\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
@@ -15,6 +16,9 @@ def readable(text: str) -> str:
     The marks and joiners that languages need stay (U+200C to U+200F); overrides, embeddings and
     isolates (UAX #9, section 2) could make a text look like another one.
     """
+    if text.isascii():  # most texts, in a fraction of the time
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        return text.translate(_CONTROLS_IN_ASCII)
     return _UNFIT.sub("\ufffd", _CONTROLS.sub("", _LINE_END.sub("\n", text)))
 
 
