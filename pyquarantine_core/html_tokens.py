@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
+from typing import NamedTuple
 
 from pyquarantine_core.html_foreign import FOREIGN, ForeignContent
 
@@ -25,14 +25,14 @@ _TAG = re.compile(_START)
 _ATTRIBUTE = re.compile(
     rf"""{_GAP}({_NAME})(?:{_EQUALS}(?:"([^"]*)"|'([^']*)'|({_BARE})|(?=>)))?"""
 )
-_TAG_END = re.compile(rf"{_GAP}>")
+_QUOTES = ("", "", '"', "'", "")
+"""What is around the value that is this group of _ATTRIBUTE."""
 # A tag as a whole, found by one match, for there are thousands of them: _TAG, then _ATTRIBUTE again
-# and again, none of which is read in a second way, then _TAG_END.
+# and again, none of which is read in a second way.
 _WHOLE_TAG = re.compile(
     rf"""{_START}(?:{_GAP}{_NAME}(?:{_EQUALS}(?:"[^"]*"|'[^']*'|{_BARE}|(?=>))|(?!{_EQUALS})))*+"""
     rf"{_GAP}>"
 )
-_VALUE_FOLLOWS = re.compile(r"[ \t\r\n\f]*=")
 _COMMENT_END = re.compile(r"--!?>")
 _RAW_TEXT = frozenset(
     {"iframe", "noembed", "noframes", "plaintext", "script", "style", "textarea", "title", "xmp"}
@@ -86,16 +86,14 @@ class Token:
         """Of a start tag, in order; those after the first of a name mean nothing."""
         if self.kind is not Kind.START:
             return ()
-        found, _ = _read_attributes(self.html, self.start + 1 + len(self.name))
-        return tuple(found)
+        return tuple(_read_attributes(self.html, self.start + 1 + len(self.name)))
 
     def attribute(self, name: str) -> Attribute | None:
         """The one of this name that counts."""
         return next((one for one in self.attributes if one.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """An attribute of a tag.
 
     Attributes:
@@ -188,18 +186,13 @@ def _raw_end(html: str, start: int, name: str) -> int:
     return closing.start() if closing else -1
 
 
-def _read_attributes(html: str, at: int) -> tuple[list[Attribute], int]:
-    """The attributes from here on and the offset after the tag, -1 if it has no end."""
-    found: list[Attribute] = []
+def _read_attributes(html: str, at: int) -> Iterator[Attribute]:
+    """The attributes of a whole tag, from the end of its name on."""
     while match := _ATTRIBUTE.match(html, at):
         at = match.end()
-        if at == match.end(1) and _VALUE_FOLLOWS.match(html, at):  # its quote is never closed
-            return found, -1
-        group = next((number for number in (2, 3, 4) if match[number] is not None), 0)
-        start, end = match.span(group) if group else (at, at)
-        found.append(Attribute(_lower(match[1]), start, end, ("", "", '"', "'", "")[group]))
-    closing = _TAG_END.match(html, at)
-    return found, closing.end() if closing else -1
+        value = match.lastindex or 1
+        start, end = match.span(value) if value > 1 else (at, at)
+        yield Attribute(_lower(match[1]), start, end, _QUOTES[value])
 
 
 def _lower(name: str) -> str:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from math import ceil
 
 from pyquarantine_core.encoded_words import decode_payload
 from pyquarantine_core.errors import PyquarantineError
@@ -15,6 +16,8 @@ LONGEST_LINE = 998
 """Characters of a line without its break (RFC 5322, section 2.1.1)."""
 
 _QP_LINE = 76
+_BASE64_LINE = 57
+"""Bytes that a line of base64 stands for."""
 _QP_UNSAFE = re.compile(rb"[^\t -<>-~]")
 _TRAILING_BLANKS = re.compile(rb"(?<![ \t])[ \t]+(?=\r?\n)")
 
@@ -65,10 +68,10 @@ def encode_transfer(data: bytes, wanted: str = "", before: bytes = b"") -> Encod
     too_long = _has_long_line(data) and not _has_long_line(before)
     if not (eight_bit or too_long or (b"\0" in data and b"\0" not in before)):
         return Encoded(data, wanted)
-    printable, compact = _quoted_printable(data), _base64(data)
-    if len(printable) <= len(compact):
+    printable = _quoted_printable(data)
+    if len(printable) <= 4 * ceil(len(data) / 3) + 2 * ceil(len(data) / _BASE64_LINE):
         return Encoded(printable, "quoted-printable")
-    return Encoded(compact, "base64")
+    return Encoded(_base64(data), "base64")
 
 
 def _has_long_line(data: bytes) -> bool:

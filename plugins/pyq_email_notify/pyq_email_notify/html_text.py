@@ -7,6 +7,8 @@ import re
 
 from pyquarantine_core.html_tokens import Kind, Token, cut
 
+_CLEAN = re.compile(r"""([^<]*)(?:<(/?)([a-z0-9]+)((?:[^">]|"[^"]*")*)>)?""")
+"""A text, and the tag after it: its slash, name and attributes. No links are left in there."""
 _BLANKS = re.compile("[\t\r\n\f][ \t\r\n\f]*| [ \t\r\n\f]+")
 """What is shown as one blank, save where it is one."""
 _APART = "blockquote dl h1 h2 h3 h4 h5 h6 ol p pre table ul"
@@ -22,51 +24,76 @@ def text_of(document: str) -> str:
 
     Links are followed by their target in angle brackets; of an image its alternative text is left.
     """
-    writer = _Writer()
-    text, start_tag, end_tag = Kind.TEXT, Kind.START, Kind.END
+    writer = TextWriter()
     for kind, start, end, name in cut(document):
-        if kind is text:
+        if kind is Kind.TEXT:
             writer.write(document[start:end])
-        elif kind is start_tag:
-            writer.start(name, document, start, end)
-        elif kind is end_tag:
+        elif kind is Kind.START:
+            writer.start(name)
+            if name == "img":
+                writer.image(_value(document, start, end, name, "alt"))
+            elif name == "a":
+                writer.target = _value(document, start, end, name, "href")
+        elif kind is Kind.END:
             writer.end(name)
     return writer.text
 
 
-class _Writer:
+def text_of_clean(document: str) -> str:
+    """The same, of HTML that nh3 has written: it is so regular that one pattern takes it apart."""
+    writer = TextWriter()
+    for text, slash, name, attributes in _CLEAN.findall(document):
+        if text:
+            writer.write(text)
+        if slash:
+            writer.end(name)
+        elif name:
+            writer.start(name)
+            if name == "img":
+                writer.image(_value(f"<img{attributes}>", 0, 0, name, "alt"))
+    return writer.text
+
+
+class TextWriter:
+    """Writes down what a reader sees of HTML, as its tokens come.
+
+    Attributes:
+        target: where the link leads that is open.
+    """
+
     def __init__(self) -> None:
+        self.target = ""
         self._pieces: list[str] = []
         self._breaks = 0
         self._blank = False
         self._pre = 0
-        self._target = ""
 
     @property
     def text(self) -> str:
+        """All of it; lines end in LF."""
         lines = "".join(self._pieces).replace("\xa0", " ").split("\n")
         return "\n".join(line.rstrip() for line in lines).strip("\n") + "\n"
 
-    def start(self, name: str, document: str, start: int, end: int) -> None:
-        """Go on by a start tag at this place of a document."""
+    def start(self, name: str) -> None:
+        """Go on by a start tag."""
         self._break(name)
-        if name == "img":
-            alt = _value(Token(document, Kind.START, start, end, name), "alt")
-            self._write(f"[{alt}]" if alt else "")
-        elif name == "a":
-            self._target = _value(Token(document, Kind.START, start, end, name), "href")
-        elif name in _PREFIXES:
+        if name in _PREFIXES:
             self._put(_PREFIXES[name])
             self._breaks = int(name == "hr")
         elif name == "pre":
             self._pre += 1
 
+    def image(self, alternative: str) -> None:
+        """Go on by an image with this alternative text."""
+        if alternative:
+            self._write(f"[{alternative}]")
+
     def end(self, name: str) -> None:
         """Go on by an end tag."""
-        if name == "a" and self._target:
-            if not "".join(self._pieces[-1:]).endswith(self._target):
-                self._write(f" <{self._target}>")
-            self._target = ""
+        if name == "a" and self.target:
+            if not "".join(self._pieces[-1:]).endswith(self.target):
+                self._write(f" <{self.target}>")
+            self.target = ""
         elif name == "pre":
             self._pre = max(0, self._pre - 1)
         if name in _CELLS:
@@ -105,7 +132,7 @@ class _Writer:
         self._pieces.append(text)
 
 
-def _value(token: Token, name: str) -> str:
-    found = token.attribute(name)
-    text = "" if found is None else html.unescape(token.html[found.start : found.end])
+def _value(document: str, start: int, end: int, tag: str, name: str) -> str:
+    found = Token(document, Kind.START, start, end, tag).attribute(name)
+    text = "" if found is None else html.unescape(document[found.start : found.end])
     return " ".join(text.split())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import quote
 
-from pyq_email_notify.html_text import text_of
+from pyq_email_notify.html_text import text_of_clean
 from pyq_email_notify.meta_charset import meta_charset
 from pyq_email_notify.outline import outlined
 from pyq_email_notify.sanitiser import sanitiser
@@ -66,7 +66,7 @@ class Previewer:
         """The preview of a message; never fails."""
         pieces, cut = self._pieces(message)
         clean = readable(self._cleaner.clean("<hr>".join(pieces)))  # references are characters now
-        text = text_of(clean).strip("\n")
+        text = text_of_clean(clean).strip("\n")
         has_images = "<img " in clean
         notes = [] if cut or has_images or text.strip("- \n") else [NO_TEXT]
         notes += [CUT] if cut else []

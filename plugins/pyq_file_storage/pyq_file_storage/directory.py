@@ -119,7 +119,7 @@ class Directory:
         except FileExistsError:
             return Directory(Path(name), parent=self)
         made = Directory(Path(name), parent=self)
-        self._give(made._fd, os.fstat(self._fd))
+        self._give(made._fd, os.fstat(made._fd), os.fstat(self._fd))
         self.sync()
         return made
 
@@ -161,8 +161,10 @@ class Directory:
             like: whose owner it gets when root writes it; None: that of the directory.
         """
         try:
-            self._give(fd, like or os.fstat(self._fd))
-            os.fchmod(fd, mode)
+            created = os.fstat(fd)
+            self._give(fd, created, like or os.fstat(self._fd))
+            if stat.S_IMODE(created.st_mode) != mode:
+                os.fchmod(fd, mode)
             for chunk in chunks:
                 rest = memoryview(chunk)
                 while rest:
@@ -200,8 +202,7 @@ class Directory:
         os.fsync(self._fd)
 
     @staticmethod
-    def _give(fd: int, like: os.stat_result) -> None:
-        created = os.fstat(fd)
+    def _give(fd: int, created: os.stat_result, like: os.stat_result) -> None:
         if os.geteuid() == 0 and (created.st_uid, created.st_gid) != (like.st_uid, like.st_gid):
             os.fchown(fd, like.st_uid, like.st_gid)
 

@@ -55,7 +55,9 @@ def encode(stored: Mapping[str, object]) -> bytes:
     Raises:
         StorageError: it is too large to be read again.
     """
-    content = json.dumps(stored, indent=2).encode("ascii")
+    # A key a line, which json would do at ten times the cost (its C code knows no indent).
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in stored.items()]
+    content = "{{\n{}\n}}".format(",\n".join(lines)).encode("ascii")
     if len(content) > LIMIT:
         raise StorageError(f"metadata of {len(content)} bytes is too large; {LIMIT} may be stored")
     return content

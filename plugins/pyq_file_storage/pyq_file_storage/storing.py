@@ -54,7 +54,8 @@ class StoreInDirectory(StoreEffect):
         with explained(f"cannot store in {self._path}"), Directory(self._path) as directory:
             stored_at, fd = self._reserve(directory)
             directory.fill(fd, new.message.chunks(original=new.original), mode=self._mode)
-            self._variables = new.named(self._described_files())
+            if new.metavar is not None:
+                self._variables = new.named(self._described_files())
             if new.metadata:
                 metadata = describe(new, stored_at, new.message.variables | self._variables)
                 content = encode(metadata)
