@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-browser test-databases test-sendmail test-old test-wheels faults check check-full docs clean
+.PHONY: demo test test-browser test-databases test-sendmail test-old test-wheels faults check check-full docs clean \
+    bench bench-large instructions
 
 demo: .venv/ready
 	$(BIN)/python scripts/demo.py
@@ -55,6 +56,15 @@ check: .venv/ready
 docs: .venv/ready
 	$(BIN)/python scripts/reference.py
 
+# What messages cost, beside a filter that does nothing and beside 2.1.0 (docs/performance.md).
+bench: .venv/bench
+	$(BIN)/python -m benchmarks
+
+# User-mode instructions of the ham path, as a multiple of a filter's that does nothing.
+instructions: .venv/ready
+	scripts/system-packages valgrind
+	$(BIN)/python -m benchmarks.instructions
+
 check-full: check test test-wheels test-browser test-databases test-sendmail test-old faults
 
 # Everything is downloaded once, as pinned; all that is installed comes from these files.
@@ -77,6 +87,10 @@ check-full: check test test-wheels test-browser test-databases test-sendmail tes
 .venv/pyquarantine-2.1.0/ready: tests/end_to_end/version_2_1.txt | .venv/ready
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --no-deps --find-links .venv/wheelhouse --requirement $<
+	touch $@
+
+.venv/bench: benchmarks/requirements.txt .venv/pyquarantine-2.1.0/ready
+	$(BIN)/pip install --quiet --requirement $<
 	touch $@
 
 clean:

@@ -110,20 +110,21 @@ def ours(directory: Path, config: Mapping[str, Any], *, workers: int = 1) -> Fil
     """This program with a config, in which DIR stands for a directory of its own."""
     place = directory / "ours"
     settings = {"workers": workers, "outbox": "DIR/outbox", **config}
-    path = _write_config(place, settings)
+    path = write_config(place, settings)
     return Filter("ours", place, [PROGRAMS / "pyquarantine-milter", "-c", path, "-s"])
 
 
 def old(directory: Path, config: Mapping[str, Any]) -> Filter:
     """Pyquarantine 2.1.0 with such a config."""
     place = directory / "old"
-    path = _write_config(place, config)
+    path = write_config(place, config)
     for storage in json.loads(path.read_text()).get("storages", {}).values():
         Path(storage["directory"]).mkdir(parents=True, exist_ok=True)
     return Filter("old", place, [OLD_PROGRAMS / "pyquarantine-milter", "-c", path, "-s"])
 
 
-def _write_config(place: Path, config: Mapping[str, Any]) -> Path:
+def write_config(place: Path, config: Mapping[str, Any]) -> Path:
+    """Write a config, in which DIR stands for this directory; returns its path."""
     place.mkdir(parents=True, exist_ok=True)
     path = place / "pyquarantine.conf"
     path.write_text(json.dumps(config, indent=4).replace("DIR", str(place)))

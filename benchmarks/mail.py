@@ -67,6 +67,12 @@ def text_html_and_attachment(size: int) -> bytes:
     return _mixed([inner, attachment(size)])
 
 
+def many_parts(count: int) -> bytes:
+    """A message of so many parts, the first one with a text of 1 kB, the others tiny."""
+    small = _part("text/plain; name=note.txt", b"x\r\n")
+    return _mixed([_part("text/plain; charset=utf-8", text(1000)), *[small] * (count - 1)])
+
+
 def text(size: int) -> bytes:
     """Lines of words, exactly so many bytes."""
     chance = random.Random(size)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import import_module  # matplotlib is there for benchmarks alone
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from benchmarks.growth import Curve
+    from benchmarks.table import Row
 
 Progress = Callable[[str], object]
 """Hears what is being measured."""
@@ -33,6 +43,21 @@ class Bound:
         return self.value <= self.most
 
 
+def show_rows(console: Console, rows: Sequence[Row]) -> None:
+    """The table of works: least, median and most of all runs, and ratios of medians."""
+    table = Table(title="Milliseconds of CPU time a message: least, median, most")
+    table.add_column("work")
+    names = ("noop", "floor", "ours", "old")
+    for heading in (*names, "ours/noop", "ours/old"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        spans = [_span(row.costs[name].cpu) if name in row.costs else "-" for name in names]
+        ratios = [row.ratio("ours", to) for to in ("noop", "old")]
+        shown = ["-" if ratio is None else f"{ratio:.3g}" for ratio in ratios]
+        table.add_row(row.work.name, *spans, *shown)
+    console.print(table)
+
+
 def show_bounds(console: Console, bounds: Sequence[Bound]) -> None:
     """A line for each, and whether it held."""
     table = Table(title="Bounds")
@@ -41,13 +66,45 @@ def show_bounds(console: Console, bounds: Sequence[Bound]) -> None:
         table.add_column(heading, justify="right")
     table.add_column("")
     for one in bounds:
-        table.add_row(
-            one.name,
-            _number(one.value, one.unit),
-            _number(one.most, one.unit),
-            "held" if one.held else "[bold red]MISSED",
-        )
+        verdict = "held" if one.held else "[bold]missed[/bold]"
+        table.add_row(one.name, _number(one.value, one.unit), _number(one.most, one.unit), verdict)
     console.print(table)
+
+
+def save(path: Path, rows: Sequence[Row], curves: Sequence[Curve], bounds: Sequence[Bound]) -> None:
+    """All of it as JSON."""
+    result = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "python": platform.python_version(),
+        "works": {
+            row.work.name: {name: asdict(costs) for name, costs in row.costs.items()}
+            for row in rows
+        },
+        "growth": {curve.name: dict(curve.points) for curve in curves},
+        "bounds": [{**asdict(one), "held": one.held} for one in bounds],
+    }
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def plot(path: Path, curves: Sequence[Curve]) -> None:
+    """Cost by size, both logarithmic: what grows linearly has the slope of the dotted lines."""
+    figure = import_module("matplotlib.figure").Figure(figsize=(12, 7), layout="constrained")
+    axes = figure.subplots(2, 3, squeeze=True).flat
+    for place, curve in zip(axes, curves, strict=False):
+        sizes, costs = zip(*sorted(curve.points.items()), strict=True)
+        place.loglog(sizes, costs, marker="o")
+        place.loglog(sizes, [costs[-1] * size / sizes[-1] for size in sizes], ":", color="gray")
+        place.set_title(f"Growth with {curve.name}")
+        place.set_xlabel(curve.name)
+        place.set_ylabel("ms of CPU time a message")
+        place.grid(visible=True, alpha=0.3)
+    figure.savefig(path, dpi=80)
+
+
+def _span(values: Sequence[float]) -> str:
+    ordered = sorted(values)
+    return f"{ordered[0]:.3g} [bold]{ordered[len(ordered) // 2]:.3g}[/bold] {ordered[-1]:.3g}"
 
 
 def _number(value: float, unit: str) -> str:

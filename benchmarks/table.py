@@ -114,4 +114,4 @@ def _run(one: Filter, work: Work, costs: Costs) -> None:
         raise WrongVerdictError(f"{one.name} answered {outcome.verdicts} to {work.name}")
     costs.cpu.append(used * 1000 / MESSAGES)
     costs.p99.append(outcome.p99 * 1000)
-    costs.round_trips = max(costs.round_trips, *outcome.round_trips)
+    costs.round_trips = max(costs.round_trips, outcome.round_trips)

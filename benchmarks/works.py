@@ -16,7 +16,7 @@ from pyquarantine_core.testing.mta import Mail, Verdict
 HERE = Path(__file__).parent
 LIST_ENTRIES = 100_000
 
-_SPAM = "X-Spam: Yes, score=12.3"
+SPAM = "X-Spam: Yes, score=12.3"
 _TO_NOWHERE = {"smtp_host": "127.0.0.1", "smtp_port": 9}
 """Nothing is released here."""
 
@@ -54,7 +54,7 @@ class Work:
 
 def works() -> tuple[Work, ...]:
     """All of them."""
-    hold = _quarantines()
+    hold = quarantines()
     mark = _rules(_action("mod_header", field="^Subject$", search="^(?P<s>.*)", value="[X] \\g<s>"))
     archive = {
         "storages": {"all": {"type": "file", "directory": "DIR/all", "original": True}},
@@ -73,7 +73,7 @@ def works() -> tuple[Work, ...]:
         _both("subject mark on 3 kB", mail.message(3000), mark, at_most_noop=1.2),
         _both(
             "spam of 8 kB held, synced",
-            mail.message(8000, _SPAM),
+            mail.message(8000, SPAM),
             hold,
             verdict=Verdict.DISCARD,
             at_most_old=1 / 5,
@@ -96,16 +96,16 @@ def works() -> tuple[Work, ...]:
         ),
         Work(
             name="38 kB of HTML held, notified",
-            content=mail.html_message(38_000, _SPAM),
-            config=_quarantines(notification="tell"),
+            content=mail.html_message(38_000, SPAM),
+            config=quarantines(notification="tell"),
             old_config=None,
             verdict=Verdict.DISCARD,
             at_most_noop=12,
         ),
         _both(
             f"allowlist of {LIST_ENTRIES:,} in SQLite",
-            mail.message(3000, _SPAM),
-            _quarantines(allowlist="allow"),
+            mail.message(3000, SPAM),
+            quarantines(allowlist="allow"),
             at_most_old=1 / 5,
             prepare=_fill_list,
             connections=1,  # 2.1.0 writes at each look-up, and SQLite lets one write at a time
@@ -126,7 +126,18 @@ def _action(kind: str, **options: Any) -> dict[str, Any]:
     return {"name": kind, "type": kind, "options": options}
 
 
-def _quarantines(**more: str) -> dict[str, Any]:
+def disclaimer() -> dict[str, Any]:
+    """A disclaimer is added to each message."""
+    options = {
+        "action": "append",
+        "error_policy": "ignore",
+        "text_template": f"{HERE}/disclaimer.txt",
+        "html_template": f"{HERE}/disclaimer.html",
+    }
+    return _rules(_action("add_disclaimer", **options))
+
+
+def quarantines(**more: str) -> dict[str, Any]:
     """Virus and spam are held, by headers that another filter has set."""
     held = {
         name: {

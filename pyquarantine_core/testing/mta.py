@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import socket
 import struct
 from collections.abc import Iterator
 from typing import Self
@@ -111,13 +112,17 @@ class MilterConnection:
                 (`TimeoutError`).
             ProtocolError: It asks for more than was offered.
         """
-        self._channel = Channel(self._socket.connect(self._timeout))
+        self._channel = Channel(self.connected())
         try:
             self.negotiated = self._negotiate()
         except BaseException:
             self._channel.close()
             raise
         return self
+
+    def connected(self) -> socket.socket:
+        """A stream to the filter; a subclass may put something in between."""
+        return self._socket.connect(self._timeout)
 
     def __exit__(self, *exc: object) -> None:
         """Say QUIT, unless the connection is no longer in use, and close."""
@@ -315,8 +320,8 @@ class MilterConnection:
                 modifications.append(modification)
 
 
-def send(socket: str, mail: Mail, client: str | None = "192.0.2.1") -> Result:
+def send(address: str, mail: Mail, client: str | None = "192.0.2.1") -> Result:
     """Send one message on a connection of its own; see `MilterConnection` for the arguments."""
-    with MilterConnection(socket) as connection:
+    with MilterConnection(address) as connection:
         connection.client_connects(address=client)
         return connection.send(mail)
