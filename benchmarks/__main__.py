@@ -1,4 +1,4 @@
-"""Measure, show, write down: `python -m benchmarks [SECTION ...]`; status 1 if a bound is missed."""
+"""Measure, show, write down: `python -m benchmarks [SECTION ...]`; status 1: a bound is missed."""
 
 from __future__ import annotations
 

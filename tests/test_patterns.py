@@ -88,6 +88,44 @@ def test_an_accepted_pattern_finds_what_re_finds(
         assert found(compiled, text) == found(expected, text)
 
 
+LINES = ["ab: ab", "AB: b", "s\u017f: k", "\u212a: sS", "b", "{a}: _", "X: ab", "ab", ""]
+
+
+@settings(max_examples=400, deadline=None)
+@given(grammar, st.sampled_from(["ab: ", "AB", "k", "s", "{a}", r"a\-b", ""]), st.booleans())
+def test_where_a_pattern_is_found_the_line_begins_with_its_start(
+    pattern: str, literal: str, multiline: bool
+) -> None:
+    try:
+        compiled = compile_pattern(f"^{literal}{pattern}", multiline=multiline)
+    except PatternError:
+        return
+    for line in LINES:
+        match = compiled.search(line)
+        begins = line.casefold().startswith(compiled.start.casefold())
+        assert match is None or match.start() > 0 or begins
+
+
+@pytest.mark.parametrize(
+    ("pattern", "start"),
+    [
+        ("^X-Spam: Yes", "X-Spam: Yes"),
+        ("^X-Spam: Y(es|ep)", "X-Spam: Y"),
+        (r"^X\-Spam:\s*Yes", "X-Spam:"),
+        ("^X-Spam:? Yes", "X-Spam"),
+        ("^X-Spam: Y{2}", "X-Spam: "),
+        ("^X-Spam: a|b", ""),
+        ("X-Spam", ""),
+        ("(?x)^X-Spam", ""),
+        ("^", ""),
+    ],
+)
+def test_the_start_of_a_pattern_is_what_all_its_matches_begin_with(
+    pattern: str, start: str
+) -> None:
+    assert compile_pattern(pattern).start == start
+
+
 @given(st.text(alphabet="a{}deis<=+,:1 2[]-^()?x\\|#P", max_size=15))
 def test_any_pattern_compiles_or_is_refused(pattern: str) -> None:
     with contextlib.suppress(PatternError):

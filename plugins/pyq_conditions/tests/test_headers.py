@@ -36,6 +36,11 @@ def found(*patterns: str) -> bool:
         ("^X-Spam: No", False),
         ("^X-Spam:Yes", False),
         ("^X-Empty: $", True),
+        ("^X-S", True),
+        ("^X-(Spam|Nothing): Yes", True),
+        ("^X-Nothing:|^X-Spam: Yes", True),
+        (r"^X\-Spam:\sYes", True),
+        ("^X-Nothing: ", False),
     ],
 )
 def test_a_pattern_is_searched_in_name_and_value_ignoring_case(pattern: str, matched: bool) -> None:
@@ -82,3 +87,16 @@ def test_without_patterns_every_message_matches() -> None:
 
 def test_a_message_without_headers_matches_no_pattern() -> None:
     assert not matches({"headers": [".?"]}, received(b"\nBody\n"), pyq_conditions)
+
+
+def test_a_name_beyond_ascii_is_found_as_the_pattern_reads_it() -> None:
+    message = received(b"")
+    message.receive_header("X-\u017fpam", b" Yes")
+    assert matches({"headers": ["^X-Spam: Yes"]}, message, pyq_conditions)
+
+
+def test_headers_that_were_added_and_changed_are_found() -> None:
+    message = received(CONTENT)
+    message.add_header("X-New", "here")
+    message.edit_headers([(message.headers_named("x-spam")[0], "No")])
+    assert matches({"headers": ["^X-New: here", "^X-Spam: No"]}, message, pyq_conditions)

@@ -11,6 +11,8 @@ import pyq_email_notify
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyq_email_notify.html_text import text_of, text_of_clean
+from pyq_email_notify.sanitiser import sanitiser
 
 from pyquarantine_core.message import Message
 from pyquarantine_core.testing.mail_mix import EDITABLE, PROTECTED
@@ -137,3 +139,19 @@ def test_all_recipients_of_a_message_get_one_preview_and_a_changed_message_anoth
         assert b"first" in raw
     message.add_header("Content-Type", "image/png")
     assert b"This message has no text." in notification.prepare(message, "u@example.org")
+
+
+_WORDS = (
+    "<p> </p> <table> <tr> <td> </td> </table> <li> <ul> <b> </b> <br> <hr> <pre> </pre> <h1> </h1>"
+    " x &lt;b&gt; \" ' <!--c--> <script>a</script> <svg><title>q é <a> < > &amp;lt;"
+)
+_IMAGES = ("<img alt='a > \"b\" < c'>", '<img alt="x&quot;>y">')
+HTML = st.sampled_from([*_WORDS.split(" "), " ", "\n", "\xa0", "<div align=center>", *_IMAGES])
+
+
+@given(st.lists(HTML, max_size=20).map("".join), st.sampled_from([None, "cid:x"]))
+def test_the_text_of_clean_html_is_what_the_text_of_any_html_would_be(
+    document: str, image: str | None
+) -> None:
+    clean = sanitiser(image).clean(document)
+    assert text_of_clean(clean) == text_of(clean)
