@@ -83,7 +83,8 @@ class Header:
     def line(self) -> bytes:
         """As it stands in a stored message, line breaks as CRLF."""
         name = self.name.encode("utf-8", "surrogateescape")
-        return b"%b:%b\r\n" % (name, _LINE_BREAK.sub(b"\r\n", self.raw))
+        raw = _LINE_BREAK.sub(b"\r\n", self.raw) if b"\n" in self.raw else self.raw
+        return b"%b:%b\r\n" % (name, raw)
 
 
 class Snapshot(NamedTuple):

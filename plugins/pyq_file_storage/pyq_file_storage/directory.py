@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -119,7 +120,7 @@ class Directory:
         except FileExistsError:
             return Directory(Path(name), parent=self)
         made = Directory(Path(name), parent=self)
-        self._give(made._fd, os.fstat(made._fd), os.fstat(self._fd))
+        self._give(made._fd, os.fstat(made._fd), None)
         self.sync()
         return made
 
@@ -162,7 +163,7 @@ class Directory:
         """
         try:
             created = os.fstat(fd)
-            self._give(fd, created, like or os.fstat(self._fd))
+            self._give(fd, created, like)
             if stat.S_IMODE(created.st_mode) != mode:
                 os.fchmod(fd, mode)
             for chunk in chunks:
@@ -201,10 +202,16 @@ class Directory:
         """Make all names as they are now survive a crash."""
         os.fsync(self._fd)
 
-    @staticmethod
-    def _give(fd: int, created: os.stat_result, like: os.stat_result) -> None:
-        if os.geteuid() == 0 and (created.st_uid, created.st_gid) != (like.st_uid, like.st_gid):
-            os.fchown(fd, like.st_uid, like.st_gid)
+    def _give(self, fd: int, created: os.stat_result, like: os.stat_result | None) -> None:
+        if os.geteuid() != 0:
+            return
+        owner = like or self._status
+        if (created.st_uid, created.st_gid) != (owner.st_uid, owner.st_gid):
+            os.fchown(fd, owner.st_uid, owner.st_gid)
+
+    @cached_property
+    def _status(self) -> os.stat_result:
+        return os.fstat(self._fd)
 
 
 def lock(file: int, *, wait: bool = True) -> bool:

@@ -16,7 +16,7 @@ from pyquarantine_core.types import Fault
 RECIPIENTS = ("one@example.org", "two@example.org")
 CONTENT = b"Subject: whole\r\n\r\nHello\r\n"
 OPERATIONS = {
-    "store": 12,
+    "store": 11,
     "store_without_metadata": 8,
     "prepare_and_undo": 8,
     "store_and_undo": 16,
