@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import growth, report, table, workers
+from benchmarks import growth, lists, report, table, workers
 from benchmarks.syslog import syslog
 
-SECTIONS = ("table", "growth", "workers")
+SECTIONS = ("table", "growth", "workers", "lists")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bounds += [bound for curve in curves for bound in curve.bounds()]
         if "workers" in sections:
             bounds += workers.measure(status.update)
+        if "lists" in sections:
+            bounds += lists.measure(status.update)
     report.show_bounds(console, bounds)
     if not options.sections and not options.only:
         report.save(RESULTS / "latest.json", rows, curves, bounds)
