@@ -62,6 +62,7 @@ class Table:
         self._row = Row
         self._ignores_case = False
         self._only_ascii = False
+        self._statements: dict[tuple[int, int], str] = {}
 
     def open(self) -> None:
         """Make what is missing: the table, and an index in which case does not count.
@@ -80,16 +81,32 @@ class Table:
             senders: in lower case; the entries may have any.
             recipients: likewise.
         """
-        query = self._row.select().where(
-            self._folded(self._row.mailfrom).in_(self._held(senders))
-            & self._folded(self._row.recipient).in_(self._held(recipients))
-        )
-        found = self._pool.run(lambda database: [_entry(row) for row in query.execute(database)])
+        wanted = self._held(senders), self._held(recipients)
+
+        def find(database: Database) -> list[ListEntry]:
+            key = len(wanted[0]), len(wanted[1])
+            if key not in self._statements:
+                self._statements[key] = self._statement(database, *wanted)
+            query = self._row.raw(self._statements[key], *wanted[0], *wanted[1])
+            return [_entry(row) for row in query.execute(database)]
+
+        found = self._pool.run(find)
         return [  # MySQL finds more: to it, é is e
             one
             for one in found
             if one.sender.lower() in senders and one.recipient.lower() in recipients
         ]
+
+    def _statement(
+        self, database: Database, senders: Sequence[str], recipients: Sequence[str]
+    ) -> str:
+        """A look-up for so many senders and recipients as SQL, which takes long to be written."""
+        query = self._row.select().where(
+            self._folded(self._row.mailfrom).in_(senders)
+            & self._folded(self._row.recipient).in_(recipients)
+        )
+        context = database.get_sql_context()
+        return str(context.sql(query).query()[0])  # type: ignore[no-untyped-call] # the stubs
 
     def all(self) -> Iterator[ListEntry]:
         """All entries, oldest first."""
