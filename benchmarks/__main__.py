@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.show_bounds(console, bounds)
     if not options.sections and not options.only:
         report.save(RESULTS / "latest.json", rows, curves, bounds)
+        (RESULTS / "latest.md").write_text(report.markdown(rows, bounds))
         report.plot(RESULTS / "growth.png", curves)
     return int(not all(one.held for one in bounds))
 

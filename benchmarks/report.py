@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from benchmarks.growth import Curve
     from benchmarks.table import Row
 
+_FILTERS = ("noop", "floor", "ours", "old")
+
 Progress = Callable[[str], object]
 """Hears what is being measured."""
 
@@ -47,14 +49,10 @@ def show_rows(console: Console, rows: Sequence[Row]) -> None:
     """The table of works: least, median and most of all runs, and ratios of medians."""
     table = Table(title="Milliseconds of CPU time a message: least, median, most")
     table.add_column("work")
-    names = ("noop", "floor", "ours", "old")
-    for heading in (*names, "ours/noop", "ours/old"):
+    for heading in (*_FILTERS, "ours/noop", "ours/old"):
         table.add_column(heading, justify="right")
     for row in rows:
-        spans = [_span(row.costs[name].cpu) if name in row.costs else "-" for name in names]
-        ratios = [row.ratio("ours", to) for to in ("noop", "old")]
-        shown = ["-" if ratio is None else f"{ratio:.3g}" for ratio in ratios]
-        table.add_row(row.work.name, *spans, *shown)
+        table.add_row(row.work.name, *(_span(row, name) for name in _FILTERS), *_ratios(row))
     console.print(table)
 
 
@@ -87,6 +85,27 @@ def save(path: Path, rows: Sequence[Row], curves: Sequence[Curve], bounds: Seque
     path.write_text(json.dumps(result, indent=1) + "\n")
 
 
+def markdown(rows: Sequence[Row], bounds: Sequence[Bound]) -> str:
+    """The same for docs/performance.md."""
+    title = f"Measured on {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()}"
+    lines = [
+        f"{title}: milliseconds of CPU time a message, as least, **median** and most of all runs.",
+        "",
+        f"| work | {' | '.join(_FILTERS)} | ours/noop | ours/old |",
+        f"|---|{'---:|' * 6}",
+    ]
+    for row in rows:
+        spans = (_span(row, name, "**") for name in _FILTERS)
+        lines.append(f"| {row.work.name} | {' | '.join(spans)} | {' | '.join(_ratios(row))} |")
+    lines += ["", "| bound | measured | at most | |", "|---|---:|---:|---|"]
+    lines += [
+        f"| {one.name} | {_number(one.value, one.unit)} | {_number(one.most, one.unit)} |"
+        f" {'held' if one.held else '**missed**'} |"
+        for one in bounds
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def plot(path: Path, curves: Sequence[Curve]) -> None:
     """Cost by size, both logarithmic: what grows linearly has the slope of the dotted lines."""
     figure = import_module("matplotlib.figure").Figure(figsize=(12, 7), layout="constrained")
@@ -102,9 +121,17 @@ def plot(path: Path, curves: Sequence[Curve]) -> None:
     figure.savefig(path, dpi=80)
 
 
-def _span(values: Sequence[float]) -> str:
-    ordered = sorted(values)
-    return f"{ordered[0]:.3g} [bold]{ordered[len(ordered) // 2]:.3g}[/bold] {ordered[-1]:.3g}"
+def _span(row: Row, name: str, mark: str = "") -> str:
+    if name not in row.costs:
+        return "-"
+    ordered = sorted(row.costs[name].cpu)
+    middle = f"{mark}{row.costs[name].median:.3g}{mark}"
+    return f"{ordered[0]:.3g} {middle} {ordered[-1]:.3g}"
+
+
+def _ratios(row: Row) -> list[str]:
+    found = (row.ratio("ours", to) for to in ("noop", "old"))
+    return ["-" if ratio is None else f"{ratio:.2g}" for ratio in found]
 
 
 def _number(value: float, unit: str) -> str:
