@@ -14,6 +14,11 @@ def describe_changes(before: Snapshot, message: Message) -> Iterator[str]:
     yield from _describe_headers(before, message)
     if message.current_body is not before.body:
         yield "replace the body"
+    yield from describe_others(before, message)
+
+
+def describe_others(before: Snapshot, message: Message) -> Iterator[str]:
+    """A line for each change that is none of headers and body: envelope, and what is to last."""
     left = set(map(id, message.current_recipients))
     gone = [one.address for one in before.recipients if id(one) not in left]
     if gone:

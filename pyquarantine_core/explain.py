@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 from collections import defaultdict
@@ -12,24 +11,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyquarantine_core.address import Recipient
-from pyquarantine_core.changes import describe_changes
-from pyquarantine_core.engine import Cursor
+from pyquarantine_core.changes import describe_others
+from pyquarantine_core.engine import Cursor, RuleError
+from pyquarantine_core.explain_difference import difference
 from pyquarantine_core.message import Client, Header, Message
-from pyquarantine_core.ruleset import RULES_LOGGER
-from pyquarantine_core.types import Decision, Stage
+from pyquarantine_core.ruleset import RULES_LOGGER, BoundAction
+from pyquarantine_core.types import Decision, Stage, Verdict
 
 if TYPE_CHECKING:
     from pyquarantine_core.message import Snapshot
-    from pyquarantine_core.ruleset import BoundAction, BoundCondition, Conditions, Ruleset, Step
+    from pyquarantine_core.ruleset import BoundCondition, Conditions, Ruleset, Step
     from pyquarantine_core.types import Match
-
-DIFF_LINES = 40
-"""Lines of a body's difference that are shown."""
-LONGEST_DIFFED = 1_000_000
-"""Bytes of a body that is compared line by line."""
 
 _HEADER = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _LINE = re.compile(rb"\r?\n")
+_MBOX = b"From "
+"""How the line begins that mbox files have before a message (RFC 4155)."""
 _ADDRESS = re.compile(r"[^\s<>,;:\"()]+@[^\s<>,;:\"()]+")
 
 
@@ -52,9 +49,11 @@ class ExplainedStep:
         conditions: in the order in which they are decided.
         applied: whether it applied; None when the rules ended before.
         pretended: whether it only pretends.
-        changes: what it would change, store and send, a line each; then how the body differs.
+        diff: how headers and body would differ, in lines of a unified diff.
+        changes: what it would change in the envelope, store and send, a line each.
         log: what it would log, but for debugging; such as whom an allowlist covers.
         decision: with which it ended the rules.
+        failed: the error with which it ended them; else empty.
     """
 
     name: str
@@ -62,9 +61,11 @@ class ExplainedStep:
     conditions: tuple[ExplainedCondition, ...]
     applied: bool | None
     pretended: bool
+    diff: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
     decision: Decision | None = None
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Explanation:
 
     Attributes:
         steps: rules and their actions, in order.
-        decision: the end.
+        decision: the end; after an error TEMPFAIL.
         stage: when the MTA is told.
         recipients: who it is delivered to, should it be accepted.
     """
@@ -85,16 +86,16 @@ class Explanation:
 
 
 def explain(rules: Ruleset, message: Message) -> Explanation:
-    """Put a message through the rules without any effect.
-
-    Raises:
-        RuleError: a condition or action failed; the message would be a TEMPFAIL.
-    """
+    """Put a message through the rules without any effect."""
     trace = _Trace(message)
-    cursor = Cursor(rules, message, trace)
+    cursor = trace.cursor = Cursor(rules, message, trace)
     with trace.listening():
         for stage in Stage:
-            decision = cursor.advance(stage)
+            try:
+                decision = cursor.advance(stage)
+            except RuleError as error:
+                trace.failed = cursor.failures[-1].text
+                decision = Decision(Verdict.TEMPFAIL, str(error))
             if decision is not None:
                 return Explanation(tuple(trace.steps(rules)), decision, stage, message.addresses)
     raise AssertionError("the rules do not end")
@@ -110,7 +111,7 @@ def read_message(
     """A message from the bytes of a file, as the MTA would hand it over.
 
     Args:
-        content: headers, empty line, body.
+        content: headers, empty line, body; the line that mbox files have before them is left out.
         sender: envelope sender; None takes it from Return-Path or From.
         recipients: of the envelope; none takes To and Cc.
         client: address of the client; None for a local submission.
@@ -139,7 +140,7 @@ def read_message(
 def _split(content: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
     """The header fields, and what follows the empty line or the first line that is no header."""
     fields: list[tuple[str, bytes]] = []
-    position = 0
+    position = content.find(b"\n") + 1 if content.startswith(_MBOX) else 0
     while position < len(content):
         end = content.find(b"\n", position) + 1 or len(content)
         line = content[position:end].rstrip(b"\r\n")
@@ -155,80 +156,110 @@ def _split(content: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
 
 
 class _Heard(logging.Handler):
-    """Collects what rules and actions log, by their names."""
+    """Collects what rules and actions log."""
 
-    def __init__(self) -> None:
+    def __init__(self, trace: _Trace) -> None:
         super().__init__(logging.INFO)
-        self.lines: defaultdict[str, list[str]] = defaultdict(list)
+        self._trace = trace
 
     def emit(self, record: logging.LogRecord) -> None:
-        step = getattr(record, "fields", {}).get("step", "")
-        self.lines[step].append(record.getMessage().partition(f"{step}: ")[2])
+        step = self._trace.at
+        if step is not None:
+            self._trace.logged[id(step)].append(record.getMessage().partition(f"{step.name}: ")[2])
 
 
 @dataclass(slots=True)
 class _Trace:
-    """Collects what the cursor tells (`engine.Tracer`), and what is logged meanwhile."""
+    """Collects what the cursor tells (`engine.Tracer`), and what is logged meanwhile.
+
+    By the objects themselves, or the `id` of a step: names may be the same.
+    """
 
     message: Message
-    heard: _Heard = field(default_factory=_Heard)
-    logged: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    cursor: Cursor | None = None
+    logged: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     matches: dict[BoundCondition, Match] = field(default_factory=dict)
-    changes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    decisions: dict[str, Decision | None] = field(default_factory=dict)
+    ran_actions: dict[BoundAction, _Ran] = field(default_factory=dict)
+    failed: str = ""
+
+    @property
+    def at(self) -> Step | None:
+        """The rule or action that is looked at, or was last."""
+        return self.cursor.at[0] if self.cursor is not None and self.cursor.at else None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Collect what is logged."""
         rules = logging.getLogger(RULES_LOGGER)
-        rules.addHandler(self.heard)
+        heard = _Heard(self)
+        rules.addHandler(heard)
         try:
             yield
         finally:
-            rules.removeHandler(self.heard)
+            rules.removeHandler(heard)
 
     def judged(self, step: Step, condition: BoundCondition, match: Match) -> None:  # noqa: ARG002 - as Tracer has it
         self.matches[condition] = match
 
     def ran(self, action: BoundAction, before: Snapshot, decision: Decision | None) -> None:
-        self.changes[action.step.name] = (
-            *describe_changes(before, self.message),
-            *_body_difference(before, self.message),
+        self.ran_actions[action] = _Ran(
+            difference(before, self.message),
+            tuple(describe_others(before, self.message)),
+            # What a pretended action logs after this are the changes once more.
+            tuple(self.logged[id(action.step)]),
+            decision,
         )
-        self.decisions[action.step.name] = decision
-        # What a pretended action logs after this are the changes once more.
-        self.logged[action.step.name] = tuple(self.heard.lines[action.step.name])
 
     def steps(self, rules: Ruleset) -> Iterator[ExplainedStep]:
+        assert self.cursor is not None
+        matched = list(self.cursor.matched)
         for rule in rules.rules:
-            conditions = self._conditions(rule.conditions)
+            conditions = self._conditions(rule.step, rule.conditions)
+            applied = self._held(conditions)
+            if applied and matched[:1] != [rule.step.name]:
+                applied = None
+            elif applied:
+                del matched[0]
             yield ExplainedStep(
-                rule.step.name, "", conditions, self._held(conditions), rule.step.pretend
+                rule.step.name,
+                "",
+                conditions,
+                applied,
+                rule.step.pretend,
+                log=tuple(self.logged[id(rule.step)]),
+                failed=self._failure(rule.step),
             )
-            for action in rule.actions:
-                name = action.step.name
-                conditions = self._conditions(action.conditions)
-                yield ExplainedStep(
-                    name,
-                    action.type.name,
-                    conditions,
-                    True if name in self.changes else self._held(conditions) and None,
-                    action.step.pretend,
-                    self.changes.get(name, ()),
-                    self.logged.get(name, tuple(self.heard.lines[name])),
-                    self.decisions.get(name),
-                )
+            yield from map(self._action, rule.actions)
 
-    def _conditions(self, conditions: Conditions) -> tuple[ExplainedCondition, ...]:
-        explained = []
-        for one in conditions.all:
-            match = self.matches.get(one)
-            explained.append(
-                ExplainedCondition(one.type.name, None)
-                if match is None
-                else ExplainedCondition(one.type.name, match.matched, match.reason)
-            )
-        return tuple(explained)
+    def _action(self, action: BoundAction) -> ExplainedStep:
+        conditions = self._conditions(action.step, action.conditions)
+        ran = self.ran_actions.get(action)
+        return ExplainedStep(
+            action.step.name,
+            action.type.name,
+            conditions,
+            True if ran is not None else self._held(conditions) and None,
+            action.step.pretend,
+            ran.diff if ran else (),
+            ran.changes if ran else (),
+            ran.log if ran else tuple(self.logged[id(action.step)]),
+            ran.decision if ran else None,
+            self._failure(action.step),
+        )
+
+    def _failure(self, step: Step) -> str:
+        return self.failed if step is self.at else ""
+
+    def _conditions(self, step: Step, conditions: Conditions) -> tuple[ExplainedCondition, ...]:
+        return tuple(self._condition(step, one) for one in conditions.all)
+
+    def _condition(self, step: Step, bound: BoundCondition) -> ExplainedCondition:
+        match = self.matches.get(bound)
+        if match is not None:
+            return ExplainedCondition(bound.type.name, match.matched, match.reason)
+        assert self.cursor is not None
+        failed = bool(self._failure(step)) and self.cursor.at == (step, bound)
+        return ExplainedCondition(bound.type.name, None, "failed" if failed else "")
 
     @staticmethod
     def _held(conditions: Sequence[ExplainedCondition]) -> bool | None:
@@ -237,20 +268,11 @@ class _Trace:
         return None if any(one.matched is None for one in conditions) else True
 
 
-def _body_difference(before: Snapshot, message: Message) -> Iterator[str]:
-    old, new = before.body, message.current_body
-    if new is old:
-        return
-    if max(len(old), len(new)) > LONGEST_DIFFED:
-        yield f"(the body has {len(new)} bytes instead of {len(old)})"
-        return
-    lines = difflib.unified_diff(
-        old.read().decode("utf-8", "replace").splitlines(),
-        new.read().decode("utf-8", "replace").splitlines(),
-        lineterm="",
-        n=1,
-    )
-    shown = [line for line in lines if not line.startswith(("---", "+++"))]
-    yield from shown[:DIFF_LINES]
-    if len(shown) > DIFF_LINES:
-        yield f"({len(shown) - DIFF_LINES} more lines)"
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What an action did."""
+
+    diff: tuple[str, ...]
+    changes: tuple[str, ...]
+    log: tuple[str, ...]
+    decision: Decision | None

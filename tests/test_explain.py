@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,7 +106,7 @@ def test_later_rules_see_what_earlier_ones_would_have_changed(
     held = hold(tmp_path)
     del held["rules"][0]["actions"][0]["options"]["milter_action"]
     data = explain.data(held)
-    assert data["steps"][2]["changes"] == ["change the header 'Subject: hi' to 'Subject: [X] hi'"]
+    assert data["steps"][2]["diff"][2:] == ["-Subject: hi", "+Subject: [X] hi"]
     assert data["verdict"] == "accept"
 
 
@@ -156,3 +158,110 @@ def test_mistakes_are_one_line(explain: Explain) -> None:
         2,
         "Error: --client: 'nonsense' does not appear to be an IPv4 or IPv6 address",
     )
+
+
+def disclaimer(directory: Path) -> dict[str, Any]:
+    for kind in ("text", "html"):
+        (directory / kind).write_text("CAUTION {ENVELOPE_FROM}\n")
+    templates = {f"{kind}_template": f"{directory}/{kind}" for kind in ("text", "html")}
+    return action("warn", "add_disclaimer", action="prepend", **templates)
+
+
+def test_headers_and_texts_are_compared_as_people_read_them(
+    explain: Explain, tmp_path: Path
+) -> None:
+    html = base64.encodebytes("<body>\r\n<p>Привет</p>\r\n</body>\r\n".encode("koi8-r"))
+    mail = (
+        b"From: boss@example.net\nSubject: =?koi8-r?b?8NLJ18XU?=\n"
+        b"Content-Type: text/html; charset=koi8-r\nContent-Transfer-Encoding: base64\n\n"
+    )
+    _, mark, warn = explain.data(rules(MARK, disclaimer(tmp_path)), content=mail + html)["steps"]
+    assert mark["diff"] == [
+        *("@@ -1,3 +1,3 @@", " From: boss@example.net"),
+        *("-Subject: Привет", "+Subject: [X] Привет"),
+        " Content-Type: text/html; charset=koi8-r",
+    ]
+    assert warn["diff"] == [
+        *("@@ -1,2 +1,3 @@", "-<body>", "+<body>CAUTION boss@example.net", "+"),
+        " <p>Привет</p>",
+    ]
+    assert warn["changes"] == mark["changes"] == []
+
+
+def test_of_a_long_difference_and_of_a_large_body_little_is_shown(explain: Explain) -> None:
+    link = b'<a href="http://x.example">x</a>\n'
+    rewrite = action("links", "rewrite_links", repl="https://r.example/{URL}")
+    config = rules(rewrite)
+    head = b"Content-Type: text/html\n\n"
+    shown = explain.data(config, content=head + link * 100)["steps"][1]["diff"]
+    assert shown[-1] == "(161 more lines)"
+    assert len(shown) == 41
+    (shown,) = explain.data(config, content=head + link * 40_000)["steps"][1]["diff"]
+    assert re.fullmatch(r"\(the body has \d+ bytes instead of \d+\)", shown)
+
+
+def test_who_would_be_told_is_named(explain: Explain, tmp_path: Path) -> None:
+    (tmp_path / "template").write_text("{SUBJECT}")
+    told = hold(tmp_path)
+    notification = {"type": "email", "smtp_host": "127.0.0.1", "smtp_port": 25}
+    notification |= {"envelope_from": "f@example.org", "from_header": "{FROM}", "subject": "x"}
+    told["notifications"] = {"n": {**notification, "template": f"{tmp_path}/template"}}
+    told["outbox"] = f"{tmp_path}/outbox"
+    told["rules"][0]["actions"][0]["options"]["notification"] = "n"
+    changes = explain.data(told)["steps"][1]["changes"]
+    assert changes[2:] == ["notify anna@example.org (n)", "notify bert@example.org (n)"]
+    assert not (tmp_path / "outbox").exists()
+
+
+def test_rules_and_actions_of_one_name_are_told_apart(explain: Explain) -> None:
+    config = rules(MARK, {**MARK, "conditions": {"envto": "^nobody"}}, MARK)
+    config["rules"] *= 2
+    config["rules"][0] = {**config["rules"][0], "conditions": {"local": True}}
+    steps = explain.data(config)["steps"]
+    assert [one["applied"] for one in steps] == [
+        *(False, None, None, None),
+        *(True, True, False, True),
+    ]
+    assert steps[7]["diff"][2:4] == ["-Subject: [X] hi", "+Subject: [X] [X] hi"]
+
+
+def test_rules_behind_the_end_are_not_reached(explain: Explain, tmp_path: Path) -> None:
+    config = hold(tmp_path)
+    config["rules"].append(rules(MARK)["rules"][0])
+    steps = explain.data(config)["steps"]
+    assert [one["applied"] for one in steps] == [True, True, None, None, None]
+
+
+def test_an_error_is_shown_where_it_happens(explain: Explain, tmp_path: Path) -> None:
+    broken = {"type": "db", "connection": f"sqlite:///{tmp_path}/lists.db", "table": "w"}
+    (tmp_path / "lists.db").write_text("something else entirely" * 100)
+    asks = {**action("ask", "add_header", field="X-A", value="b"), "conditions": {"list": "w"}}
+    config = rules(MARK, asks, MARK, local=False) | {"lists": {"w": broken}}
+    data = explain.data(config)
+    assert data["verdict"] == "tempfail"
+    _, mark, ask, last = data["steps"]
+    assert mark["diff"]
+    assert ask["conditions"] == [{"name": "list", "matched": None, "reason": "failed"}]
+    assert "file is not a database" in ask["failed"]
+    assert (ask["applied"], last["applied"], last["failed"]) == (None, None, "")
+    done = explain(config)
+    assert "  ask (add_header): fails\n      -   list: failed\n" in done.stdout
+    assert done.stdout.splitlines()[-1] == (
+        "TEMPFAIL, at the end of the message; the sender tries again"
+    )
+    assert done.stderr.startswith("warning: lists.w: sqlite:")
+    assert explain.data(config, "--client", "10.0.0.1")["verdict"] == "accept"
+
+
+def test_no_database_is_made(explain: Explain, tmp_path: Path) -> None:
+    new = {"type": "db", "connection": f"sqlite:///{tmp_path}/lists.db", "table": "w"}
+    config = rules(MARK, list="w") | {"lists": {"w": new}}
+    rule, _ = explain.data(config)["steps"]
+    assert rule["applied"] is False
+    assert not (tmp_path / "lists.db").exists()
+
+
+def test_the_line_that_mbox_files_begin_with_is_no_header(explain: Explain) -> None:
+    data = explain.data(rules(MARK), content=b"From boss@example.net Mon Jan  1 0:0:0\n" + SPAM)
+    assert data["steps"][1]["diff"][2] == "-Subject: hi"
+    assert data["recipients"] == ["anna@example.org", "bert@example.org"]

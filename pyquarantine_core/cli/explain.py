@@ -11,7 +11,6 @@ import click
 from pyquarantine_core.cli import cli
 from pyquarantine_core.cli.output import print_json
 from pyquarantine_core.cli.session import Session
-from pyquarantine_core.engine import RuleError
 from pyquarantine_core.errors import PyquarantineError
 from pyquarantine_core.explain import ExplainedCondition, ExplainedStep, Explanation, read_message
 from pyquarantine_core.explain import explain as explain_message
@@ -55,8 +54,11 @@ def explain(
     Nothing is changed, stored or sent.
     """
     config = session.config
-    for mail_list in config.lists.values():
-        mail_list.open()  # and never closed: what a look-up notes is not written
+    for name, mail_list in config.lists.items():
+        try:
+            mail_list.open_read_only()  # and never closed: what a look-up notes is not written
+        except PyquarantineError as error:  # it may not be asked
+            click.echo(f"warning: lists.{name}: {printable(str(error))}", err=True)
     try:
         mail = read_message(
             message.read(),
@@ -67,10 +69,7 @@ def explain(
     except ValueError as error:
         raise click.UsageError(f"--client: {error}") from None
     envelope = ", ".join(map(printable, mail.addresses)) or "nobody"
-    try:
-        explanation = explain_message(config.rules, mail)
-    except RuleError as error:
-        raise PyquarantineError(f"the message would be refused for now: {error}") from error
+    explanation = explain_message(config.rules, mail)
     if as_json:
         print_json(_as_data(explanation))
         return
@@ -78,7 +77,10 @@ def explain(
     for step in explanation.steps:
         _show(step)
     verdict, text = explanation.decision.verdict, explanation.decision.text
-    click.echo(f"\n{verdict.name} {text}".rstrip() + f", {STAGES[explanation.stage]}")
+    if verdict is Verdict.TEMPFAIL:
+        click.echo(f"\nTEMPFAIL, {STAGES[explanation.stage]}; the sender tries again")
+        return
+    click.echo(f"\n{verdict.name} {printable(text)}".rstrip() + f", {STAGES[explanation.stage]}")
     if verdict is Verdict.ACCEPT:
         left = ", ".join(map(printable, explanation.recipients)) or "nobody"
         click.echo(f"delivered to {left}")
@@ -89,13 +91,17 @@ def _show(step: ExplainedStep) -> None:
     name = step.name.partition("/")[2] if step.kind else step.name
     kind = f" ({step.kind}{', pretended' if step.pretended else ''})" if step.kind else ""
     state = {True: "applies", False: "does not apply", None: "is not reached"}[step.applied]
+    if step.failed:
+        state = "fails"
     click.echo(f"{indent if step.kind else chr(10)}{printable(name)}{kind}: {state}")
     for condition in step.conditions:
         click.echo(f"{indent}    {_judged(condition)}")
-    for change in step.changes:
-        click.echo(f"{indent}    {printable(change)}")
+    for line in (*step.diff, *step.changes):
+        click.echo(f"{indent}    {printable(line)}")
     for line in step.log:
         click.echo(f"{indent}    log: {printable(line)}")
+    if step.failed:
+        click.echo(f"{indent}    {printable(step.failed)}")
     if step.decision is not None:
         ends = "" if step.pretended else " and ends the rules"
         text = f"{step.decision.verdict.name} {step.decision.text}".rstrip()

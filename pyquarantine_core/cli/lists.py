@@ -31,6 +31,14 @@ class _Named:
         self.session.open(found)
         return found
 
+    @property
+    def entries_to_read(self) -> ManagedList:
+        """The same, and nothing that is missing is made."""
+        found = lists.find_list(self.session.config, self.name)
+        found.open_read_only()
+        self.session.closing.callback(found.close)
+        return found
+
 
 @cli.group(
     "list",
@@ -78,7 +86,7 @@ def list_entries(
 ) -> None:
     """List entries, oldest first."""
     query = lists.ListQuery(senders, recipients, older_than)
-    found = lists.find(named.entries, query)
+    found = lists.find(named.entries_to_read, query)
     if as_json:
         print_json([_as_data(entry) for entry in found])
     else:

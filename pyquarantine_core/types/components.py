@@ -150,6 +150,16 @@ class Notifier(Protocol):
 class MailList(Component, ABC):
     """Knows for which sender and recipient it has an entry."""
 
+    def open_read_only(self) -> None:
+        """Like `open`, but leave all as it is: for `explain`, and for listing entries.
+
+        What is not there yet counts as empty. Override it when `open` makes something.
+
+        Raises:
+            PyquarantineError: what is needed cannot be had.
+        """
+        self.open()
+
     @abstractmethod
     def covers(self, sender: str, recipient: str) -> bool:
         """Whether some entry matches this pair of bare addresses."""

@@ -34,6 +34,9 @@ class DbList(ManagedList):
     def open(self) -> None:
         self._table.open()
 
+    def open_read_only(self) -> None:
+        self._table.open_read_only()
+
     def close(self) -> None:
         self._last_used.write()
         self._pool.close()

@@ -18,6 +18,7 @@ from peewee import (
     Function,
     IntegrityError,
     Model,
+    ModelSelect,
     PeeweeException,
     SchemaManager,
     TextField,
@@ -59,7 +60,8 @@ class Table:
 
         self._pool = pool
         self._name = name
-        self._row = Row
+        self._row: type[_Row] = Row
+        self._is_missing = False
         self._ignores_case = False
         self._only_ascii = False
         self._statements: dict[tuple[int, int], str] = {}
@@ -72,7 +74,20 @@ class Table:
         """
         self._pool.url.create_file()
         self._pool.run(self._make_table)
+        self._pool.run(self._learn_collation)
         self._pool.run(self._make_index)
+
+    def open_read_only(self) -> None:
+        """Make nothing: what is missing counts as a table without rows.
+
+        Raises:
+            ListError: there is such a table, but it cannot be read.
+        """
+        file = self._pool.url.file
+        self._is_missing = file is not None and not file.exists()
+        if not self._is_missing:
+            self._pool.run(self._look)
+            self._pool.run(self._learn_collation)
 
     def matching(self, senders: Collection[str], recipients: Collection[str]) -> list[ListEntry]:
         """The entries with one of these senders and one of these recipients, by one query.
@@ -90,7 +105,7 @@ class Table:
             query = self._row.raw(self._statements[key], *wanted[0], *wanted[1])
             return [_entry(row) for row in query.execute(database)]
 
-        found = self._pool.run(find)
+        found = [] if self._is_missing else self._pool.run(find)
         return [  # MySQL finds more: to it, é is e
             one
             for one in found
@@ -111,12 +126,12 @@ class Table:
     def all(self) -> Iterator[ListEntry]:
         """All entries, oldest first."""
         query = self._row.select().order_by(self._row.id)
-        yield from self._pool.run(lambda database: [_entry(row) for row in query.execute(database)])
+        yield from self._found(query)
 
     def get(self, row_id: int) -> ListEntry | None:
         """One entry."""
         query = self._row.select().where(self._row.id == row_id)
-        found = self._pool.run(lambda database: [_entry(row) for row in query.execute(database)])
+        found = self._found(query)
         return found[0] if found else None
 
     def insert(self, new: NewListEntry) -> ListEntry:
@@ -161,6 +176,19 @@ class Table:
             )
             self._pool.run(query.execute)
 
+    def _found(self, query: ModelSelect[_Row]) -> list[ListEntry]:
+        if self._is_missing:
+            return []
+        return self._pool.run(lambda database: [_entry(row) for row in query.execute(database)])
+
+    def _look(self, database: Database) -> None:
+        try:
+            self._row.select().limit(0).execute(database)
+        except PeeweeException:
+            if database.table_exists(self._name):
+                raise
+            self._is_missing = True
+
     def _make_table(self, database: Database) -> None:
         columns = self._row.select().limit(0)
         try:
@@ -176,12 +204,15 @@ class Table:
             except PeeweeException as error:
                 raise failure or error from None
 
-    def _make_index(self, database: Database) -> None:
-        """An index that finds entries in any case; MySQL's columns usually ignore it themselves."""
+    def _learn_collation(self, database: Database) -> None:
         if self._pool.url.is_mysql:
             collation = _collation(database, self._name)
             self._ignores_case = collation.endswith("_ci")
             self._only_ascii = not collation.startswith("utf8mb4_")
+
+    def _make_index(self, database: Database) -> None:
+        """An index that finds entries in any case; MySQL's columns usually ignore it themselves."""
+        if self._pool.url.is_mysql:
             return
         name = f"{self._name[:40]}_{hashlib.sha256(self._name.encode()).hexdigest()[:8]}_folded"
         try:

@@ -23,6 +23,7 @@ from urllib.parse import quote, urlencode
 
 import peewee
 
+from pyquarantine_core.testing.processes import wait_until
 from pyquarantine_core.testing.sockets import free_port
 
 PASSWORD = "pass/w0rd#%41 @:?"
@@ -132,9 +133,12 @@ class Server(Database):
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """All its processes stand still; the machine still answers for them."""
-        for pid in self._pids():
+        pids = self._pids()
+        for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
+            # Each thread goes on until it notices (signal(7)).
+            assert wait_until(lambda: all(map(_stands_still, pids)), START_TIMEOUT)
             yield
         finally:
             for pid in self._pids():
@@ -242,6 +246,18 @@ class MariaDb(Server):
         return peewee.MySQLDatabase(
             "mysql", user="root", unix_socket=f"{self.directory}/socket", charset="utf8mb4"
         )
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether all threads of a process are stopped (proc(5))."""
+    try:
+        states = [
+            (task / "stat").read_text().rpartition(")")[2].split()[0]
+            for task in Path(f"/proc/{pid}/task").iterdir()
+        ]
+    except OSError:  # one of them has ended meanwhile
+        return False
+    return set(states) <= {"T", "Z"}
 
 
 def _run(

@@ -131,6 +131,56 @@ def test_many_workers_may_make_the_same_table_at_once(database: Database, at_onc
         assert (worker.returncode, errors) == (0, "")
 
 
+class TestReadOnly:
+    """As `explain` and the listing of entries open a list."""
+
+    def test_a_table_of_2_x_is_read_and_gets_no_index(self, old: Database) -> None:
+        found = closed_list(old)
+        before = schema(old)
+        found.open_read_only()
+        assert found.covers("bob@example.org", "ME@us.example")
+        assert not found.covers("bob@example.org", "you@us.example")
+        assert len(list(found.entries())) == len(OLD_ROWS)
+        found.close()
+        assert schema(old) == before
+
+    def test_what_is_missing_is_empty_and_not_made(self, database: Database) -> None:
+        found = closed_list(database)
+        found.open_read_only()
+        assert not found.covers("bob@example.org", "me@us.example")
+        assert list(found.entries()) == []
+        found.close()
+        if isinstance(database, SqliteFile):
+            assert not database.path.exists()
+        else:
+            assert schema(database) == []
+
+    def test_a_table_that_is_none_of_ours_is_one_clear_error(self, database: Database) -> None:
+        database.execute("CREATE TABLE allow (id INTEGER)")
+        found = closed_list(database)
+        with pytest.raises(ListError, match="mailfrom"):
+            found.open_read_only()
+
+
+def closed_list(database: Database) -> DbList:
+    return DbList(Pool.of(database.url()), "allow")
+
+
+def schema(database: Database) -> list[tuple[str]]:
+    """Names of tables and indexes."""
+    if isinstance(database, SqliteFile):
+        return database.execute("SELECT name FROM sqlite_master ORDER BY name")
+    if isinstance(database, PostgreSql):
+        return database.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+            "ORDER BY relname"
+        )
+    return database.execute(
+        "SELECT DISTINCT CONCAT(table_name, ' ', index_name) FROM information_schema.statistics "
+        "WHERE table_schema = database() ORDER BY 1"
+    )
+
+
 class TestSqliteFile:
     def test_it_is_made_and_belongs_to_the_owner_of_its_directory(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
