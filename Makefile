@@ -8,9 +8,10 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/python scripts/demo.py
 
+# Of systemd only systemd-analyze is used, to verify the unit.
 test: .venv/ready
 	@[ "$$(id -u)" = 0 ] || { echo "Postfix runs as root alone; try: sudo make test" >&2; exit 1; }
-	scripts/system-packages postfix miltertest
+	scripts/system-packages postfix miltertest systemd
 	$(BIN)/python -m pytest -n auto -m "not browser and not databases and not sendmail and not old and not wheels"
 
 # What takes more packages and more time: real database servers.

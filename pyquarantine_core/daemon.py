@@ -126,12 +126,8 @@ def _test(path: Path, address: str | None) -> None:
     _address(loaded.file, address)
     _group(loaded.file)
     for one in quarantine.quarantines(loaded):
-        if quarantine.releases_to_this_mta(one.holding):
-            click.echo(
-                f"{path}: warning: {one.name}: released mail goes to port {quarantine.SMTP_PORT} "
-                "of this machine and would be held again, unless that bypasses this filter",
-                err=True,
-            )
+        if warning := quarantine.release_warning(one.holding):
+            click.echo(f"{path}: warning: {one.name}: {warning}", err=True)
 
 
 def _listen(file: ConfigFile, override: str | None) -> Listener:

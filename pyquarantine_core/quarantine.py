@@ -288,14 +288,22 @@ def quarantines(config: Config) -> list[Quarantine]:
     ]
 
 
-def releases_to_this_mta(holding: Holding) -> bool:
-    """Whether released mail goes to the port where this machine takes mail, and its filters see it.
+def release_warning(holding: Holding) -> str:
+    """What an admin should know of where released mail goes; empty when there is nothing to say.
 
-    Names are not looked up: only those that are this machine's without asking count.
+    Filters see the mail that comes to port 25, and would hold it again.
     """
-    host = holding.smtp_host.strip("[]").rstrip(".").lower()
     if holding.smtp_port != SMTP_PORT:
-        return False
+        return ""
+    where = f"released mail goes to port {SMTP_PORT} of"
+    if _is_this_machine(holding.smtp_host):
+        return f"{where} this machine and would be held again, unless that bypasses this filter"
+    return f"{where} {holding.smtp_host} and would be held again, if that asks this filter"
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether it is without asking: names are not looked up."""
+    host = host.strip("[]").rstrip(".").lower()
     if host in {"localhost", socket.gethostname().lower()}:
         return True
     try:
