@@ -88,6 +88,9 @@ EDITABLE: Mapping[str, bytes] = {
     ),
     "HTML": HEAD + _HTML,
     "HTML in UTF-8 and base64": HEAD + _text(_html(RUSSIAN), "utf-8", "base64", "html"),
+    "HTML in Windows-1251 and 8-bit": HEAD + _text(_html(RUSSIAN), "windows-1251", "8bit", "html"),
+    "HTML in Latin-1 and quoted-printable": HEAD
+    + _text(_html(GERMAN), "iso-8859-1", "quoted-printable", "html"),
     "HTML in ISO-2022-JP": HEAD + _text(_html(JAPANESE), "iso-2022-jp", "7bit", "html"),
     "alternative": HEAD + _ALTERNATIVE,
     "alternative with related": HEAD + multipart("alternative", _PLAIN, _RELATED),
