@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,16 @@ def test_a_closed_pipe_is_no_reason_for_a_traceback() -> None:
     os.close(writer)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_system_refuses_is_named_without_its_number(
+    pyquarantine: Pyquarantine, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    pyquarantine.configure({"outbox": f"{tmp_path}/file/outbox", "rules": [ADD]})
+    done = pyquarantine("outbox", "list")
+    assert done.status == 1
+    assert re.fullmatch(rf"pyquarantine: {tmp_path}/file/outbox\S*: Not a directory\n", done.error)
 
 
 def test_the_schema_is_also_printed_for_people(pyquarantine: Pyquarantine) -> None:

@@ -125,12 +125,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.Abort:
         sys.exit(1)
     except ConfigError as error:
-        _fail(error, os.EX_CONFIG)
-    except (PyquarantineError, OSError) as error:
-        _fail(error, 1)
+        _fail(str(error), os.EX_CONFIG)
+    except PyquarantineError as error:
+        _fail(str(error), 1)
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
 
 
-def _fail(error: Exception, status: int) -> None:
-    for line in str(error).splitlines():
+def _fail(error: str, status: int) -> None:
+    for line in error.splitlines():
         click.echo(f"pyquarantine: {printable(line)}", err=True)
     sys.exit(status)
