@@ -18,6 +18,8 @@ from pyquarantine_core.message import Message
 from pyquarantine_core.types import Options
 
 _NAME = re.compile(r"\{([^{}\s]+)\}")
+_VARIABLE = re.compile(r"[A-Za-z_][\w-]*")
+"""What can be the name of a metavariable that is not set; style sheets have nothing like it."""
 _DOUBLED = re.compile(r"\{\{|\}\}")
 
 
@@ -76,14 +78,18 @@ def _is_shipped(path: str) -> bool:
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
-    """The template with values for the names that are known.
+    """The template with values for its names: nothing for a metavariable that is not set.
 
     Doubled braces are single ones where there are `{{`, as pyquarantine 2.x had it.
     """
     if "{{" not in template:
-        return _NAME.sub(lambda match: values.get(match[1], match[0]), template)
+        return _NAME.sub(lambda match: _value(match, values), template)
     pieces, at = [], 0
     for match in _DOUBLED.finditer(template):
         pieces += [_filled(template[at : match.start()].replace("{{", ""), values), match[0][0]]
         at = match.end()
     return "".join([*pieces, _filled(template[at:], values)])
+
+
+def _value(place: re.Match[str], values: Mapping[str, str]) -> str:
+    return values.get(place[1], "" if _VARIABLE.fullmatch(place[1]) else place[0])

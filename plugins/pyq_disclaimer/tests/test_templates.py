@@ -38,14 +38,15 @@ def filled(
         ("{ENVELOPE_FROM}", "a@x"),
         ("{ENVELOPE_FROM_URL}", "a%40x"),
         ("{SPAM_score} {SPAM_score}", "5 5"),
-        ("{UNKNOWN} {} { SPAM_score } {SPAM_score", "{UNKNOWN} {} { SPAM_score } {SPAM_score"),
+        ("-{SPAM_virus}-{UNSET}-{X-Spam_name}-", "----"),
+        ("{1} {a.b} {} { SPAM_score } {SPAM_score", "{1} {a.b} {} { SPAM_score } {SPAM_score"),
         ("p {color:red} @media {a{b:c}}", "p {color:red} @media {a{b:c}}"),
         ("p {{color: red}} {SPAM_score}", "p {color: red} 5"),
         ("{{SPAM_score}}", "{SPAM_score}"),
         ("{NESTED}", "{SPAM_score}"),
     ],
 )
-def test_names_that_are_known_are_replaced_once(
+def test_names_are_replaced_once_and_by_nothing_when_they_are_not_set(
     template: str, expected: str, add_disclaimer: AddDisclaimer
 ) -> None:
     found = filled(add_disclaimer, template, SPAM_score="5", NESTED="{SPAM_score}")

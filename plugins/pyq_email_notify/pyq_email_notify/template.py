@@ -10,6 +10,8 @@ from typing import Self
 from pyq_email_notify.html_text import text_of
 
 _PLACE = re.compile(r"\{([^{}\s]+)\}")
+_VARIABLE = re.compile(r"[A-Za-z_][\w-]*")
+"""What can be the name of a metavariable that is not set; style sheets have nothing like it."""
 _PLACE_OR_BRACE = re.compile(r"(\{\{|\}\})|" + _PLACE.pattern)
 
 
@@ -42,12 +44,14 @@ class Template:
 
 
 def fill(template: str, values: Mapping[str, str], *, doubled: bool = False) -> str:
-    """The template with values for the names that are known; the others stay.
+    """The template with values for its names: nothing for a metavariable that is not set.
 
     It goes through the template once: names in values are not looked at.
     """
+
+    def value(name: str) -> str:
+        return values.get(name, "" if _VARIABLE.fullmatch(name) else f"{{{name}}}")
+
     if not doubled:
-        return _PLACE.sub(lambda found: values.get(found[1], found[0]), template)
-    return _PLACE_OR_BRACE.sub(
-        lambda found: found[1][0] if found[1] else values.get(found[2], found[0]), template
-    )
+        return _PLACE.sub(lambda found: value(found[1]), template)
+    return _PLACE_OR_BRACE.sub(lambda found: found[1][0] if found[1] else value(found[2]), template)

@@ -66,13 +66,15 @@ def test_a_metavariable_never_takes_the_place_of_a_variable(notify: Notifier) ->
     assert "script" not in told.html
 
 
-def test_names_in_values_are_not_looked_at_and_unknown_names_stay(notify: Notifier) -> None:
+def test_names_in_values_are_not_looked_at_and_those_not_set_are_empty(notify: Notifier) -> None:
     told = notify(
         b"Subject: {ENVELOPE_TO} {V}\n\n{FROM}\n",
-        template="{SUBJECT}; {V}; {UNKNOWN}; {HTML_TEXT}",
+        template="{SUBJECT}; {V}; -{VIRUS_NAME}-{X-Spam_score}-{1}-{a.b}; {HTML_TEXT}",
+        subject="[SPAM] {SUBJECT}{VIRUS_NAME}",
         variables={"V": "{SUBJECT}"},
     )
-    assert "[SPAM] {ENVELOPE_TO} {V}; {SUBJECT}; {UNKNOWN}; " in told.html
+    assert "[SPAM] {ENVELOPE_TO} {V}; {SUBJECT}; ---{1}-{a.b}; " in told.html
+    assert "[SPAM] {ENVELOPE_TO} {V}; {SUBJECT}; ---{1}-{a.b}; " in told.text
     assert "{FROM}" in told.html
     assert told.mail["Subject"] == "[SPAM] {ENVELOPE_TO} {V}"
 
