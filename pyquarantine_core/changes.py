@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pyquarantine_core.errors import why
+
 if TYPE_CHECKING:
     from pyquarantine_core.message import Message, Snapshot
+    from pyquarantine_core.types import Effect
 
 
 def describe_changes(before: Snapshot, message: Message) -> Iterator[str]:
@@ -28,7 +31,15 @@ def describe_others(before: Snapshot, message: Message) -> Iterator[str]:
     if new:
         yield f"add the recipients {', '.join(new)}"
     for effect in message.effects[before.effects :]:
-        yield effect.describe()
+        yield described(effect)
+
+
+def described(effect: Effect) -> str:
+    """What an effect says of itself, or that it cannot."""
+    try:
+        return effect.describe()
+    except Exception as error:
+        return f"do what {type(effect).__name__} does, which cannot say it ({why(error)})"
 
 
 def _describe_headers(before: Snapshot, message: Message) -> Iterator[str]:

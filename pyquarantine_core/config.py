@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from pyquarantine_core import loading
 from pyquarantine_core.config_file import ConfigFile, Keys, format_error, read_config_file
 from pyquarantine_core.config_keys import STORAGE_KEYS, global_keys
-from pyquarantine_core.errors import ConfigError, PyquarantineError
+from pyquarantine_core.errors import ConfigError, PyquarantineError, why
+from pyquarantine_core.lists import AskedList
 from pyquarantine_core.outbox import Outbox, OutboxNotifier
 from pyquarantine_core.outbox_settings import OutboxSettings
-from pyquarantine_core.printable import printable
+from pyquarantine_core.printable import printable, shown
 from pyquarantine_core.registry import PluginPolicy, Registry
 from pyquarantine_core.ruleset import (
     RULES_LOGGER,
@@ -171,7 +172,7 @@ class _Services:
         return _named(self.notifications, "notifications", name)
 
     def mail_list(self, name: str) -> MailList:
-        return _named(self.lists, "lists", name)
+        return AskedList(name, _named(self.lists, "lists", name))
 
 
 def _named(entries: Mapping[str, T], section: str, name: str) -> T:
@@ -317,11 +318,11 @@ class _Builder:
             made = declaration.build(value, services)
         except (PyquarantineError, OSError) as error:
             raise ConfigError(format_error(self.file, keys, printable(str(error)))) from error
-        except Exception as error:
-            text = f"{plugin} cannot build it: {type(error).__name__}: {error}"
+        except (Exception, SystemExit) as error:
+            text = f"{plugin} cannot build it: {why(error)}"
             raise ConfigError(format_error(self.file, keys, printable(text))) from error
         if not isinstance(made, expected):
-            text = f"{plugin} built {made!r} which is no {expected.__name__}"
+            text = f"{plugin} built {shown(made)}, which is no {expected.__name__}"
             raise ConfigError(format_error(self.file, keys, text))
         return made
 

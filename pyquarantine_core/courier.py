@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
-from pyquarantine_core.errors import OutboxError, RefusedError, UnreachableError, is_bug
+from pyquarantine_core.errors import OutboxError, RefusedError, UnreachableError, is_bug, why
 from pyquarantine_core.outbox_settings import OutboxSettings
 from pyquarantine_core.printable import duration
 from pyquarantine_core.spool import Deferral, Item, ItemFile, Spool
@@ -83,8 +83,8 @@ class Courier:
                 try:
                     tried = self._try(file.id)
                 except UnreachableError as error:
-                    self._defer(deferral, _reason(error))
-                    self._give_up_old(due[index + 1 :], _reason(error), stopped)
+                    self._defer(deferral, why(error))
+                    self._give_up_old(due[index + 1 :], why(error), stopped)
                     return
                 if tried and deferral is not None:
                     self._spool.resume(self._name)
@@ -132,7 +132,7 @@ class Courier:
         return False
 
     def _put_off(self, item: Item, error: BaseException) -> None:
-        reason = _reason(error)
+        reason = why(error)
         now = self._clock()
         if now - item.since >= self._settings.lifetime:
             self._fail(item, f"not delivered in {duration(now - item.since)}: {reason}")
@@ -187,9 +187,3 @@ class Courier:
             self._notification.finish()
         except BaseException as error:
             logger.error("notifications.%s: %s", self._name, error, exc_info=is_bug(error))
-
-
-def _reason(error: BaseException) -> str:
-    """Why a delivery failed, on one line; of a bug also its kind."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}".rstrip(": ") if is_bug(error) else text

@@ -11,10 +11,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Protocol
 
-from pyquarantine_core.changes import describe_changes
-from pyquarantine_core.errors import PluginError, is_bug
+from pyquarantine_core.changes import describe_changes, described
+from pyquarantine_core.errors import is_bug, why
+from pyquarantine_core.results import refuse_undeclared, sound_decision, sound_match
 from pyquarantine_core.ruleset import (
     BoundAction,
     BoundCondition,
@@ -118,8 +120,9 @@ class Cursor:
         for effect, action in staged:
             try:
                 effect.commit()
-            except Exception as error:
-                what = f"could not {effect.describe()}"
+            except BaseException as error:
+                _let_out(error)
+                what = f"could not {described(effect)}"
                 raise self._failed(action.step, action, error, what, tempfail=True) from error
         self._staged.clear()
         self.message.effects.clear()
@@ -170,11 +173,10 @@ class Cursor:
         message.pretending = step.pretend or self.tracer is not None
         message.log_as(step.logger, step.name)
         try:
-            decision = action.action.apply(message)
-            if not isinstance(decision, Decision | None):
-                raise TypeError(f"apply() returned {decision!r}, not a Decision or None")
-            _refuse_undeclared(action.type.changes, message, before)
-        except Exception as error:
+            decision = sound_decision(action.action, action.action.apply(message))
+            refuse_undeclared(action.type.changes, message, before)
+        except BaseException as error:
+            _let_out(error)
             message.roll_back(before)
             self._report(step, action, error)
             return None
@@ -220,16 +222,13 @@ class Cursor:
         message.visible = bound.type.decided_at
         message.log_as(step.logger, step.name)
         try:
-            match = bound.condition.check(message)
-            if not isinstance(match, Match):
-                raise TypeError(f"check() returned {match!r}, not a Match")
-            if not isinstance(match.matched, bool):
-                raise TypeError(f"check() found {match.matched!r}, which is not True or False")
-            _refuse_undeclared(Part.NOTHING, message, before)
-        except Exception as error:
+            match = sound_match(bound.condition, bound.condition.check(message))
+            refuse_undeclared(None, message, before)
+        except BaseException as error:
+            _let_out(error)
             message.roll_back(before)
             self._report(step, bound, error)
-            match = Match(matched=False, reason=f"failed: {error}")
+            match = Match(matched=False, reason=f"failed: {why(error)}")
         finally:
             message.visible = Stage.BODY
         if step.logger.isEnabledFor(logging.DEBUG):
@@ -281,7 +280,9 @@ class Cursor:
 
     # -- errors ------------------------------------------------------------------------------
 
-    def _report(self, step: Step, failed: BoundCondition | BoundAction, error: Exception) -> None:
+    def _report(
+        self, step: Step, failed: BoundCondition | BoundAction, error: BaseException
+    ) -> None:
         """Log an error and go on, or end the rules with it, as `on_error` says."""
         tempfail = step.on_error is OnError.TEMPFAIL and not step.pretend
         caught = self._failed(step, failed, error, "failed", tempfail=tempfail)
@@ -294,7 +295,7 @@ class Cursor:
         self,
         step: Step,
         failed: BoundCondition | BoundAction,
-        error: Exception,
+        error: BaseException,
         what: str,
         *,
         tempfail: bool,
@@ -302,7 +303,7 @@ class Cursor:
         kind = Kind.ACTION if isinstance(failed, BoundAction) else Kind.CONDITION
         plugin = self.rules.culprit(error) or failed.plugin
         where = "" if plugin == failed.plugin else f" in {plugin}"
-        text = f"{failed} {what}{where}: {error}"
+        text = f"{failed} {what}{where}: {why(error)}"
         self.failures.append(
             Failure(
                 plugin=plugin,
@@ -316,17 +317,10 @@ class Cursor:
         return RuleError(f"{step.name}: {text}")
 
 
-def _refuse_undeclared(declared: Part, message: Message, before: Snapshot) -> None:
-    headers = message.current_headers is not before.headers
-    body = message.current_body is not before.body
-    recipients = message.current_recipients is not before.recipients
-    if not (headers or body or recipients):
-        return
-    changed = Part.HEADERS if headers else Part.NOTHING
-    changed |= Part.BODY if body else Part.NOTHING
-    changed |= Part.RECIPIENTS if recipients else Part.NOTHING
-    if undeclared := changed & ~declared:
-        raise PluginError(f"it changes {undeclared.name}, which it does not declare")
+def _let_out(error: BaseException) -> None:
+    """All that a plugin raises is its error, SystemExit too; but not what someone types."""
+    if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+        raise error
 
 
 def _log_pretended(message: Message, before: Snapshot, decision: Decision | None) -> None:

@@ -31,6 +31,18 @@ class PluginError(PyquarantineError):
     """A plugin is missing, failed to load, or claims a name that is taken."""
 
 
+class WrongResultError(PluginError):
+    """A method of a plugin returned what it may not.
+
+    Attributes:
+        giver: whose method it was: no traceback leads there.
+    """
+
+    def __init__(self, text: str, giver: object) -> None:
+        super().__init__(text)
+        self.giver = giver
+
+
 class ScaffoldError(PyquarantineError):
     """A new plugin cannot be written; nothing is."""
 
@@ -78,3 +90,12 @@ class DeprecatedApiWarning(FutureWarning):
 def is_bug(error: BaseException) -> bool:
     """Whether a traceback says more than the message: not for what the world does to us."""
     return not isinstance(error, OSError | PyquarantineError)
+
+
+def why(error: BaseException) -> str:
+    """What went wrong, on one line; of a bug also its kind, since `'x'` alone says nothing."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception as worse:  # a stranger's class, whose __str__ may be broken, too
+        text = f"its text cannot be had: {type(worse).__name__}"
+    return f"{type(error).__name__}: {text}".rstrip(": ") if is_bug(error) else text

@@ -43,11 +43,13 @@ class Role:
         run: does it until the parent orders an end; returns the exit status.
         lingers: whether it serves connections, and finishes those it has when told to leave;
             another one stops, and does not have the listening socket.
+        vital: whether the generation does not start when it cannot; else it is tried again.
     """
 
     name: str
     run: Callable[[Parent], int]
     lingers: bool = False
+    vital: bool = True
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class _Process:
     ready: bool = False
     leaving: bool = False
     given_up: bool = False
+    complained: bool = False
     kill_at: float = math.inf
 
 
@@ -208,15 +211,21 @@ class Generation:
     def _replace(self, process: _Process, status: int) -> None:
         if self._stopping or self._leaving or process.given_up:
             return
-        if not self._ready and (process.role.lingers or not process.ready):
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        early = process.role.lingers or (process.role.vital and not process.ready)
+        if not self._ready and early:
+            if not process.complained:
+                text = f"{process.role.name} {process.pid} ended before it was ready ({how})"
+                logger.error("%s", text)
+                self.parent.report(Word.FAILED, text)
             self._failed = True
             self.parent.ask_to_stop()
             return
         steady = time.monotonic() - process.started >= STEADY
         failures = 0 if steady else process.failures + 1
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
         what = f"{process.role.name} {process.pid} ended unexpectedly ({how}); replacing it"
         self._try_again(process.role, failures, what)
+        self._look_who_is_ready()
 
     def _not_started(self, role: Role, failures: int, error: OSError) -> None:
         what = f"cannot start {role.name} ({error.strerror}); trying again"
@@ -283,18 +292,25 @@ class Generation:
         match report.word:
             case Word.READY:
                 process.ready = True
-                running = self._processes.values()
-                if not self._ready and all(one.ready for one in running):
-                    self._ready = True
-                    logger.info("ready with %d processes", len(running))
-                    self.parent.report(Word.READY)
+                self._look_who_is_ready()
             case Word.LEAVING:
                 process.leaving = True
             case Word.FAILED:
+                process.complained = True
                 if not self._ready:
                     self.parent.report(Word.FAILED, report.text)
             case Word.STUCK if not process.given_up:
                 self._give_up(process, report.text, SPARED)
+
+    def _look_who_is_ready(self) -> None:
+        """Be ready when all processes are; of those that are not vital, one try is awaited."""
+        running = self._processes.values()
+        tried = (one.ready or (one.failures > 0 and not one.role.vital) for one in running)
+        if self._ready or not all(tried):
+            return
+        self._ready = True
+        logger.info("ready with %d processes", len(running))
+        self.parent.report(Word.READY)
 
 
 def _signal(process: _Process, number: int) -> None:

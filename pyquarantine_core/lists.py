@@ -1,4 +1,4 @@
-"""What can be done with the entries of lists. Commands print it; a web page could serve it."""
+"""What can be done with lists: asked by rules, managed by commands, which print it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pyquarantine_core.address import any_like, same_address
-from pyquarantine_core.errors import ListError
-from pyquarantine_core.types import ListEntry, ManagedList, NewListEntry
+from pyquarantine_core.errors import ListError, WrongResultError
+from pyquarantine_core.printable import shown
+from pyquarantine_core.types import ListEntry, MailList, ManagedList, NewListEntry
 
 if TYPE_CHECKING:
     from pyquarantine_core.config import Config
@@ -25,6 +26,29 @@ class CoveredError(ListError):
     def __init__(self, entries: Sequence[ListEntry]) -> None:
         super().__init__(f"already covered by {', '.join(map(described, entries))}")
         self.entries = entries
+
+
+class AskedList(MailList):
+    """A list of the config as conditions and actions have it, to be asked.
+
+    An answer that is neither True nor False is an error: None, where a plugin forgot to return
+    something, would let mail pass a list that should have stopped it.
+
+    Args:
+        name: its key under `lists`.
+        mail_list: what the list type built; set up, opened and closed by the core.
+    """
+
+    def __init__(self, name: str, mail_list: MailList) -> None:
+        self._name = name
+        self._list = mail_list
+
+    def covers(self, sender: str, recipient: str) -> bool:
+        found: object = self._list.covers(sender, recipient)
+        if not isinstance(found, bool):
+            text = f"covers() of the list {self._name!r} returned {shown(found)}"
+            raise WrongResultError(f"{text}, not True or False", self._list)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pyquarantine_core.address import Recipient, folded, same_address
 from pyquarantine_core.body import Body
+from pyquarantine_core.changes import described
 from pyquarantine_core.errors import PluginError
 from pyquarantine_core.header_text import decode_value, encode_value
 from pyquarantine_core.message_log import MessageLog
-from pyquarantine_core.types import Stage
-
-if TYPE_CHECKING:
-    from pyquarantine_core.types import Effect
+from pyquarantine_core.printable import shown
+from pyquarantine_core.types import Effect, Stage
 
 logger = logging.getLogger(__name__)
 
 _LINE_BREAK = re.compile(rb"\r?\n")
 _WORD = r"[^\s<>@\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+_HEADER_NAME = re.compile(r"[!-9;-~]+")
 _ADDRESS = re.compile(f"{_WORD}@{_WORD}")
 
 
@@ -223,7 +223,13 @@ class Message:
     # -- to change ---------------------------------------------------------------------------
 
     def add_header(self, name: str, text: str) -> None:
-        """Put a header after all others. The text is encoded once, here."""
+        """Put a header after all others. The text is encoded once, here.
+
+        Raises:
+            PluginError: no header can have this name (RFC 5322, 2.2).
+        """
+        if not _HEADER_NAME.fullmatch(name):
+            raise PluginError(f"no header can be named {name!a}")
         self._headers = (*self._current_headers, Header(name, encode_value(name, text)))
 
     def edit_headers(self, edits: Sequence[tuple[Header, str | None]]) -> None:
@@ -270,6 +276,8 @@ class Message:
         Returns:
             Whether it was prepared; False when the action is only pretended.
         """
+        if not isinstance(effect, Effect):
+            raise TypeError(f"stage() was given {shown(effect)}, not an Effect")
         self.effects.append(effect)
         self._effect_logs[id(effect)] = self.log
         if self.pretending:
@@ -340,9 +348,9 @@ class Message:
         for effect in reversed(self.effects[first:]):
             try:
                 effect.undo()
-            except Exception:
+            except BaseException:  # whatever it is, the others are undone
                 log = self._effect_logs.get(id(effect), self.log)
-                log.exception("could not undo: %s", effect.describe())
+                log.exception("could not undo: %s", described(effect))
         del self.effects[first:]
 
     def close(self) -> None:

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyquarantine_core.errors import OutboxError
+from pyquarantine_core.errors import OutboxError, WrongResultError
 from pyquarantine_core.outbox_settings import OutboxSettings
+from pyquarantine_core.printable import shown
 from pyquarantine_core.spool import Spool
 from pyquarantine_core.types import Component, Delivery, Effect, EffectPhase
 
@@ -148,12 +149,11 @@ class NotifyEffect(Effect):
         return f"notify {self._recipient} ({self._notifier.name})"
 
     def prepare(self) -> None:
-        content = self._notifier.notification.prepare(self._message, self._recipient)
+        notification = self._notifier.notification
+        content: object = notification.prepare(self._message, self._recipient)
         if not isinstance(content, bytes):
-            raise TypeError(
-                f"prepare() of the notification {self._notifier.name!r} returned "
-                f"{type(content).__name__}, not bytes"
-            )
+            text = f"prepare() of the notification {self._notifier.name!r} returned "
+            raise WrongResultError(f"{text}{shown(content)}, not bytes", notification)
         delivery = Delivery(self._notifier.name, self._recipient, content)
         self._item = self._notifier.outbox.stage(self._message.queue_id, delivery)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import reprlib
 
+_REPR = reprlib.Repr()
+_REPR.maxother = _REPR.maxstring = _REPR.maxlong = 60
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: line breaks and terminal escapes
@@ -18,6 +21,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return _UNFIT.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def shown(value: object) -> str:
+    """What a plugin gave in the place of something else; never long, and never an error."""
+    return printable(_REPR.repr(value))
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pluggy
 
 from pyquarantine_core.discovery import normalised
-from pyquarantine_core.errors import PluginError
+from pyquarantine_core.errors import PluginError, WrongResultError
 from pyquarantine_core.types import (
     CommandType,
     DefaultFile,
@@ -144,6 +144,8 @@ class Registry:
         """The plugin in whose code an error came up, by its label; empty when it was in none."""
         modules = {plugin.module: plugin.label for plugin in self.plugins if plugin.module}
         modules.pop(_CORE, None)  # where plugins for tests are
+        if isinstance(error, WrongResultError):
+            return modules.get(type(error.giver).__module__.partition(".")[0], "")
         found = ""
         for frame, _ in traceback.walk_tb(error.__traceback__):
             module = str(frame.f_globals.get("__name__", "")).partition(".")[0]

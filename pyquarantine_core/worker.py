@@ -23,7 +23,7 @@ from pyquarantine_core import config as configuration
 from pyquarantine_core import milter
 from pyquarantine_core.channel import Parent, Word
 from pyquarantine_core.config import Config
-from pyquarantine_core.errors import ConfigError, is_bug
+from pyquarantine_core.errors import ConfigError, is_bug, why
 from pyquarantine_core.generation import BEAT, Generation, Role
 from pyquarantine_core.listening import LibmilterSocket
 from pyquarantine_core.log import set_level, set_up_logging
@@ -66,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     timeout, workers = config.settings["timeout"], config.settings.get("workers")
     worker = Role("worker", partial(_work, config, underway, listener), lingers=True)
     sender = Role("outbox sender", partial(_send, config))
-    services = [Role(name, partial(_serve, name, one)) for name, one in config.services.items()]
+    services = [
+        Role(name, partial(_serve, name, one), vital=False) for name, one in config.services.items()
+    ]
     return Generation(
         roles=[
             *[worker] * (workers or os.cpu_count() or 1),
@@ -104,6 +106,7 @@ def _work(
         parent.report(Word.STUCK if stuck else Word.ALIVE, stuck)
 
     _beside(milter.serve, "libmilter", parent)
+    parent.report(Word.READY)
     while not (parent.leave or parent.stop):
         beat()
     listener.stop()
@@ -138,6 +141,7 @@ def _send(config: Config, parent: Parent) -> int:
         return stopped not in ready
 
     sender = Sender(config.outbox.spool, notifications, config.outbox.settings)
+    parent.report(Word.READY)  # before any code of a plugin can end the process: mail is served
     thread = _beside(lambda: sender.run(wait), "outbox sender", parent)
     while not parent.stop:
         parent.wait(BEAT)
@@ -152,6 +156,7 @@ def _serve(name: str, service: Service, parent: Parent) -> int:
     """A service, until told to stop."""
     stopping = threading.Event()
     thread = _beside(lambda: service.run(stopping), name, parent)
+    parent.report(Word.READY)
     while not parent.stop:
         parent.wait(BEAT)
         parent.report(Word.ALIVE)
@@ -166,7 +171,7 @@ def _beside(work: Callable[[], object], name: str, parent: Parent) -> threading.
     def run() -> None:
         try:
             work()
-        except Exception:
+        except BaseException:
             logger.exception("%s stopped", name)
         finally:
             parent.ask_to_stop()
@@ -174,7 +179,6 @@ def _beside(work: Callable[[], object], name: str, parent: Parent) -> threading.
     parent.take_signals()
     thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
-    parent.report(Word.READY)
     return thread
 
 
@@ -196,9 +200,11 @@ def _each(
     for label, component in components:
         try:
             getattr(component, step)()
-        except Exception as error:
-            logger.error("%s: %s", label, error, exc_info=is_bug(error))
-            parent.report(Word.FAILED, f"{label}: {error}")
+        except BaseException as error:  # a plugin's SystemExit must not end this without a word
+            raised = f"{step}() raised " if is_bug(error) else ""
+            text = f"{label}: {raised}{why(error)}"
+            logger.error("%s", text, exc_info=is_bug(error))
+            parent.report(Word.FAILED, text)
             return False
     return True
 

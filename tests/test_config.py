@@ -220,7 +220,8 @@ class TestWhatIsBuilt:
     def test_lists_resolve_by_name(self) -> None:
         lists = {"all": {"type": "everybody"}}
         action = told({"lists": lists, "rules": [rule("told", {"list": "all"})]})
-        assert isinstance(action.list, Everybody)
+        assert action.list is not None
+        assert action.list.covers("a@example.org", "b@example.org") is True
 
     def test_global_defaults_are_filled_in(self) -> None:
         settings = built({"rules": [rule("told", {})]}).settings

@@ -1,9 +1,8 @@
-"""What the engine does when a condition or action fails, asks too much, or only pretends."""
+"""What the engine does when a condition or action fails."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from asyncio import CancelledError
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -21,7 +20,6 @@ from pyquarantine_core.types import (
     Effect,
     EffectPhase,
     Kind,
-    Match,
     Part,
     Stage,
     Verdict,
@@ -54,6 +52,10 @@ class Note(Effect):
         self.done.append("undone")
 
 
+class Strange(BaseException):
+    """What no `except Exception` catches."""
+
+
 def fail(_message: Message) -> Decision | None:
     raise RuntimeError("out of paper")
 
@@ -82,7 +84,8 @@ class TestByDefault:
     def test_an_action_that_fails_is_named_with_its_rule_and_plugin(self) -> None:
         with pytest.raises(RuleError) as caught:
             run(ruleset(rule(action("spam/print", fail))))
-        assert str(caught.value) == "spam/print: action probe of probes 1.0 failed: out of paper"
+        text = "action probe of probes 1.0 failed: RuntimeError: out of paper"
+        assert str(caught.value) == f"spam/print: {text}"
         assert isinstance(caught.value.__cause__, RuntimeError)
 
     def test_a_condition_that_fails_is_named_with_its_rule_and_plugin(self) -> None:
@@ -98,8 +101,41 @@ class TestByDefault:
             message.add_header("X-Seen", "yes")
             return True
 
-        with pytest.raises(RuleError, match="it changes HEADERS, which it does not declare"):
+        with pytest.raises(RuleError, match="it changes HEADERS; a condition may set meta"):
             run(ruleset(rule(action("spam/a", when=[condition(check)]))))
+
+    @pytest.mark.parametrize("kind", [SystemExit, CancelledError, GeneratorExit, Strange])
+    def test_whatever_a_plugin_raises_is_its_error(self, kind: type[BaseException]) -> None:
+        def stop(_: Message) -> None:
+            raise kind(3)
+
+        text = f"of probes 1.0 failed: {kind.__name__}: 3"
+        with pytest.raises(RuleError) as caught:
+            run(ruleset(rule(action("r/a", stop))))
+        assert str(caught.value) == f"r/a: action probe {text}"
+        with pytest.raises(RuleError) as caught:
+            run(ruleset(rule(action("r/a", when=[condition(cast(Any, stop))]))))
+        assert str(caught.value) == f"r/a: condition probe {text}"
+
+    def test_an_error_whose_text_cannot_be_had_is_named_all_the_same(self) -> None:
+        class MuteError(Exception):
+            def __str__(self) -> str:
+                raise LookupError
+
+        def stop(_: Message) -> None:
+            raise MuteError
+
+        with pytest.raises(
+            RuleError, match="failed: MuteError: its text cannot be had: LookupError"
+        ):
+            run(ruleset(rule(action("r/a", stop))))
+
+    def test_who_stops_a_command_from_the_keyboard_stops_it(self) -> None:
+        def typed(_: Message) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run(ruleset(rule(action("r/a", typed))))
 
     def test_nothing_of_the_failed_action_is_left(self) -> None:
         message, note = received(CONTENT), Note()
@@ -123,25 +159,6 @@ class TestByDefault:
         with pytest.raises(RuleError, match="the disk is full"):
             run(ruleset(rule(action("r/store", store))), message)
         assert (note.done, message.effects) == (["prepared", "undone"], [])
-
-    @pytest.mark.parametrize("result", [True, Verdict.REJECT, "REJECT"])
-    def test_an_action_that_returns_something_else_than_a_decision_fails(
-        self, result: object
-    ) -> None:
-        wrong = cast(Callable[[Message], Any], lambda _: result)
-        with pytest.raises(RuleError, match=r"apply\(\) returned .*, not a Decision or None"):
-            run(ruleset(rule(action("r/a", wrong))))
-
-    def test_a_condition_that_returns_something_else_than_a_match_fails(self) -> None:
-        nothing = cast(Callable[[Message], Match], lambda _: None)
-        with pytest.raises(RuleError, match=r"check\(\) returned None, not a Match"):
-            run(ruleset(rule(action("r/a", when=[condition(nothing)]))))
-
-    @pytest.mark.parametrize("found", [0, 1, None, "no", []])
-    def test_a_condition_that_finds_neither_true_nor_false_fails(self, found: object) -> None:
-        unclear = cast(Callable[[Message], Match], lambda _: Match(cast(bool, found)))
-        with pytest.raises(RuleError, match="which is not True or False"):
-            run(ruleset(rule(action("r/a", when=[condition(unclear)]))))
 
 
 class TestContinue:
@@ -193,7 +210,8 @@ class TestContinue:
         run(ruleset(rule(action("r/a", fail, on_error=OnError.CONTINUE))))
         (record,) = caplog.records
         assert record.getMessage() == (
-            "4XyZ1234: r/a: action probe of probes 1.0 failed: out of paper; going on as before it"
+            "4XyZ1234: r/a: action probe of probes 1.0 failed: RuntimeError: out of paper;"
+            " going on as before it"
         )
         assert record.exc_info, "a bug in a plugin is shown with its traceback"
 
@@ -225,6 +243,29 @@ class TestContinue:
         assert first.done == ["prepared", "undone"]
         assert "4XyZ1234: r/a: could not undo: write a note" in caplog.messages
 
+    @pytest.mark.parametrize("error", [OSError("is busy"), SystemExit(3)])
+    def test_even_when_it_cannot_say_what_it_is(
+        self, error: BaseException, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Mute(Note):
+            def describe(self) -> str:
+                raise LookupError("no words")
+
+            def undo(self) -> None:
+                raise error
+
+        first = Note()
+
+        def stage_and_fail(message: Message) -> Decision | None:
+            message.stage(first)
+            message.stage(Mute())
+            return fail(message)
+
+        run(ruleset(rule(action("r/a", stage_and_fail, on_error=OnError.CONTINUE))))
+        assert first.done == ["prepared", "undone"]
+        what = "do what Mute does, which cannot say it (LookupError: no words)"
+        assert f"4XyZ1234: r/a: could not undo: {what}" in caplog.messages
+
     def test_one_of_an_earlier_action_is_logged_as_that_actions(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -253,7 +294,7 @@ class TestFailures:
         cursor = Cursor(ruleset(rule(action("r/a", fail))), received())
         with pytest.raises(RuleError):
             cursor.advance(Stage.BODY)
-        text = "action probe of probes 1.0 failed: out of paper"
+        text = "action probe of probes 1.0 failed: RuntimeError: out of paper"
         assert self.told(cursor) == [("probes 1.0", "r/a", text, True)]
 
     def test_each_error_that_the_rules_go_on_after_is_told_once(self) -> None:
@@ -303,6 +344,19 @@ class TestFailures:
         assert str(caught.value) == f"r/store: {text}"
         assert self.told(cursor) == [("probes 1.0", "r/store", text, True)]
 
+    def test_whatever_it_raises_then(self) -> None:
+        class Stopping(Note):
+            def commit(self) -> None:
+                raise SystemExit(3)
+
+        def stage(message: Message) -> None:
+            message.stage(Stopping())
+
+        cursor = run(ruleset(rule(action("r/a", stage))))
+        with pytest.raises(RuleError, match="could not write a note: SystemExit: 3"):
+            cursor.commit()
+        assert [one.step for one in cursor.failures] == ["r/a"]
+
     def test_what_was_undone_is_not_committed(self) -> None:
         note = Note()
 
@@ -336,126 +390,3 @@ class TestFailures:
         cursor.commit()
         assert done == ["stored", "told"]
         assert cursor.message.effects == []
-
-
-class TestPretend:
-    def test_it_does_nothing_and_the_rules_go_on(self) -> None:
-        message, note = received(CONTENT), Note()
-        before = state(message)
-
-        def change_and_reject(message: Message) -> Decision:
-            change_everything(message)
-            assert not message.stage(note)
-            return Decision(Verdict.REJECT, "no")
-
-        cursor = run(
-            ruleset(
-                rule(
-                    action("r/a", change_and_reject, needs=Stage.BODY, pretend=True),
-                    action("r/after"),
-                )
-            ),
-            message,
-        )
-        assert (cursor.decision, cursor.ran) == (ACCEPT, ["r/after"])
-        assert state(message) == before
-        assert "prepared" not in note.done
-        assert message.effects == []
-
-    def test_it_logs_what_it_would_have_done(self, caplog: pytest.LogCaptureFixture) -> None:
-        caplog.set_level(logging.INFO)
-        message = received(CONTENT, recipients=["one@example.org", "two@example.org"])
-
-        def change_and_reject(message: Message) -> Decision:
-            change_everything(message)
-            message.stage(Note())
-            return Decision(Verdict.REJECT, "no")
-
-        pretended = action(
-            "r/a", change_and_reject, needs=Stage.BODY, changes=EVERYTHING, pretend=True
-        )
-        run(ruleset(rule(pretended)), message)
-        prefix = "4XyZ1234: r/a: pretend: would "
-        assert [line.removeprefix(prefix) for line in caplog.messages] == [
-            "delete the header 'X-Old: 1'",
-            "change the header 'Subject: Hello' to 'Subject: Changed'",
-            "add the header 'X-New: 1'",
-            "replace the body",
-            "take out the recipients one@example.org",
-            "write a note",
-            "answer REJECT no",
-        ]
-
-    def test_taking_out_all_recipients_discards_nothing(self) -> None:
-        hold = action("r/a", lambda m: m.remove_recipients(m.addresses), pretend=True)
-        assert run(ruleset(rule(hold))).decision == ACCEPT
-
-    def test_the_next_action_is_not_pretended(self) -> None:
-        note = Note()
-
-        def store(message: Message) -> None:
-            message.stage(note)
-
-        run(ruleset(rule(action("r/a", pretend=True), action("r/b", store))))
-        assert note.done == ["prepared"]
-
-
-class TestVisibility:
-    """Nothing is shown that was not asked for: it might not be there, or not yet whole."""
-
-    READS: tuple[tuple[Stage, str, Callable[[Message], object]], ...] = (
-        (Stage.ENVELOPE, "the envelope sender", lambda message: message.sender),
-        (Stage.ENVELOPE, "the recipients", lambda message: message.recipients),
-        (Stage.ENVELOPE, "the recipients", lambda message: message.addresses),
-        (Stage.ENVELOPE, "the recipients", lambda message: message.has_recipient("a@example.org")),
-        (Stage.HEADERS, "the headers", lambda message: message.headers),
-        (Stage.HEADERS, "the headers", lambda message: message.subject),
-        (Stage.BODY, "the body", lambda message: message.body),
-        (Stage.BODY, "the body", lambda message: list(message.chunks())),
-        (Stage.BODY, "the body", lambda message: list(message.chunks(original=True))),
-    )
-
-    @pytest.mark.parametrize(("stage", "part", "read"), READS)
-    def test_a_condition_that_reads_more_than_it_declared_fails(
-        self, stage: Stage, part: str, read: Callable[[Message], object]
-    ) -> None:
-        too_early = condition(lambda m: bool(read(m)) or True, decided_at=Stage(stage - 1))
-        with pytest.raises(
-            RuleError, match=f"{part} can be read only by what declares Stage.{stage.name}"
-        ):
-            run(ruleset(rule(action("r/a", when=[too_early]))))
-
-    @pytest.mark.parametrize(("stage", "part", "read"), READS)
-    def test_an_action_that_reads_more_than_it_declared_fails(
-        self, stage: Stage, part: str, read: Callable[[Message], object]
-    ) -> None:
-        def apply(message: Message) -> None:
-            read(message)
-
-        with pytest.raises(
-            RuleError, match=f"{part} can be read only by what declares Stage.{stage.name}"
-        ):
-            run(ruleset(rule(action("r/a", apply, needs=Stage(stage - 1)))))
-
-    @pytest.mark.parametrize(("stage", "part", "read"), READS)
-    def test_what_was_asked_for_is_there(
-        self, stage: Stage, part: str, read: Callable[[Message], object]
-    ) -> None:
-        def apply(message: Message) -> None:
-            read(message)
-
-        in_time = condition(lambda m: bool(read(m)) or True, decided_at=stage)
-        assert run(ruleset(rule(action("r/a", apply, when=[in_time], needs=stage)))).ran == ["r/a"]
-
-    def test_changes_need_no_sight_of_what_is_changed(self) -> None:
-        def change(message: Message) -> None:
-            message.add_header("X-New", "1")
-            message.remove_recipients(["nobody@example.org"])
-            message.replace_body(Body([b"New\r\n"]))
-
-        message = received(CONTENT)
-        parts = Part.HEADERS | Part.RECIPIENTS | Part.BODY
-        run(ruleset(rule(action("r/a", change, needs=Stage.CONNECT, changes=parts))), message)
-        assert (
-            b"".join(message.chunks()) == b"Subject: Hello\r\nX-Old: 1\r\nX-New: 1\r\n\r\nNew\r\n"
-        )

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
+from pyquarantine_core.errors import WrongResultError
+from pyquarantine_core.printable import shown
 from pyquarantine_core.types.components import Component, Effect, Notifier
 
 if TYPE_CHECKING:
@@ -221,11 +223,23 @@ class StorageHandle:
             metavar=self.metavar,
             quarantine=quarantine,
         )
-        effect = self.storage.stage(new)
+        effect: object = self.storage.stage(new)
+        if not isinstance(effect, StoreEffect):
+            text = f"stage() of the storage {self.name!r} returned {shown(effect)}"
+            raise WrongResultError(f"{text}, not a StoreEffect", self.storage)
         if message.stage(effect):
-            message.variables.update(effect.variables)
+            message.variables.update(self._told(effect))
         else:
             message.variables.update(new.named(dict.fromkeys(STORED_AS, "(not stored)")))
+
+    def _told(self, effect: StoreEffect) -> Mapping[str, str]:
+        variables: object = effect.variables
+        if not isinstance(variables, Mapping) or not all(
+            isinstance(text, str) for pair in variables.items() for text in pair
+        ):
+            text = f"storing in {self.name!r} set the variables {shown(variables)}"
+            raise WrongResultError(f"{text}, not texts by name", self.storage)
+        return variables
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pyquarantine_core.errors import WrongResultError
 from pyquarantine_core.outbox import OutboxNotifier
 from pyquarantine_core.testing.rules import received
 from pyquarantine_core.types import Delivery
@@ -112,5 +113,5 @@ def test_what_a_notification_makes_that_is_no_bytes_is_told_with_its_name(post: 
             return "text"
 
     notifier = OutboxNotifier("notes", Texts(), post.outbox(Clock()))
-    with pytest.raises(TypeError, match="notification 'notes' returned str, not bytes"):
+    with pytest.raises(WrongResultError, match="'notes' returned 'text', not bytes"):
         notifier.tell(received(), ("a@x.example",))
