@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pyquarantine_core import loading
 from pyquarantine_core.config_file import ConfigFile, Keys, format_error, read_config_file
 from pyquarantine_core.config_keys import STORAGE_KEYS, global_keys
+from pyquarantine_core.declared import RESERVED_CONDITIONS
 from pyquarantine_core.errors import ConfigError, PyquarantineError, why
 from pyquarantine_core.lists import AskedList
 from pyquarantine_core.outbox import Outbox, OutboxNotifier
@@ -286,7 +287,7 @@ class _Builder:
     def _conditions(self, conditions: Mapping[str, Any], keys: Keys, name: str) -> Conditions:
         bound = []
         for key, value in conditions.items():
-            if key in loading.RESERVED_CONDITIONS:
+            if key in RESERVED_CONDITIONS:
                 continue
             declaration = self._declaration(Kind.CONDITION, ConditionType, key)
             condition = self._call((*keys, key), Kind.CONDITION, declaration, value, name)
@@ -317,7 +318,12 @@ class _Builder:
         try:
             made = declaration.build(value, services)
         except (PyquarantineError, OSError) as error:
-            raise ConfigError(format_error(self.file, keys, printable(str(error)))) from error
+            option, colon, text = str(error).partition(": ")
+            if colon and isinstance(value, Mapping) and option in value:
+                keys = (*keys, option)  # it names the one that is wrong
+            else:
+                text = str(error)
+            raise ConfigError(format_error(self.file, keys, printable(text))) from error
         except (Exception, SystemExit) as error:
             text = f"{plugin} cannot build it: {why(error)}"
             raise ConfigError(format_error(self.file, keys, printable(text))) from error

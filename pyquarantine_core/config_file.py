@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import json
 import math
 import re
@@ -108,6 +110,19 @@ def format_error(config_file: ConfigFile, keys: Keys, message: str) -> str:
     """One line that says where in the file `message` applies: `path:line: rules[0]: message`."""
     place = f"{config_file.path}:{config_file.line(keys)}: "
     return f"{place}{format_path(keys)}: {message}" if keys else f"{place}{message}"
+
+
+def unreadable(path: str, error: OSError | ValueError) -> str:
+    """Why a file that an option names cannot be read, and which one may be meant."""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    hint = ""
+    if isinstance(error, FileNotFoundError):
+        wanted = Path(path)
+        with contextlib.suppress(OSError):
+            others = [other.name for other in wanted.parent.iterdir()]
+            near = difflib.get_close_matches(wanted.name, others, n=1)
+            hint = f"; did you mean {str(wanted.with_name(near[0]))!r}?" if near else ""
+    return f"cannot read {path}: {reason}{hint}"
 
 
 def _quote(text: str) -> str:

@@ -37,6 +37,11 @@ class Candidate:
     point: EntryPoint | None = None
     objection: str = ""
 
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return f"{self.package} {self.version} ({self.name})"
+
     @classmethod
     def of(cls, point: EntryPoint) -> Candidate:
         """The plugin that an entry point names; one without a distribution fits any core."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import reprlib
+from collections.abc import Sequence
 
+_MANY = 5
 _REPR = reprlib.Repr()
 _REPR.maxother = _REPR.maxstring = _REPR.maxlong = 60
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
@@ -26,6 +28,12 @@ def printable(text: str) -> str:
 def shown(value: object) -> str:
     """What a plugin gave in the place of something else; never long, and never an error."""
     return printable(_REPR.repr(value))
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few of them: `a, b, c, d, e and 7 more`."""
+    more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
+    return f"{', '.join(names[:_MANY])}{more}"
 
 
 def duration(seconds: float) -> str:

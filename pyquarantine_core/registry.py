@@ -14,6 +14,7 @@ import pluggy
 
 from pyquarantine_core.discovery import normalised
 from pyquarantine_core.errors import PluginError, WrongResultError
+from pyquarantine_core.printable import listed
 from pyquarantine_core.types import (
     CommandType,
     DefaultFile,
@@ -192,12 +193,19 @@ class Registry:
             if len(providers) > 1
         ]
 
-    def idle(self) -> str:
-        """The plugins that are out and why, as the end of an error that they may explain."""
-        idle = [f"{plugin.label} failed: {plugin.cause}" for plugin in self.failed]
-        denied = [plugin.package for plugin in self.plugins if plugin.status is Status.DENIED]
+    def idle(self, name: str) -> str:
+        """The plugins that are out and why, as the end of an error that they may explain.
+
+        Args:
+            name: what is missing; where plugins are named like it, they alone are told of.
+        """
+        out = self._named_like(name) or [
+            plugin for plugin in self.plugins if plugin.status is not Status.ACTIVE
+        ]
+        idle = [f"{one.label} failed: {one.cause}" for one in out if one.status is Status.FAILED]
+        denied = [one.package for one in out if one.status is Status.DENIED]
         if denied:
-            idle.append(f"not let in by 'plugins': {', '.join(denied)}")
+            idle.append(f"not let in by 'plugins': {listed(denied)}")
         return f" ({'; '.join(idle)})" if idle else ""
 
     def message_done(self, done: MessageDone) -> None:
@@ -222,10 +230,32 @@ class Registry:
 
     def _absence(self, kind: Kind, name: str) -> str:
         text = f"no installed plugin provides the {kind.singular} {name!r}"
-        near = difflib.get_close_matches(name, self.names(kind), n=1)
-        if near:
+        known = self.names(kind)
+        near = difflib.get_close_matches(name, known, n=1)
+        if self._named_like(name):
+            pass  # it is hardly another one that is meant
+        elif near:
             text += f"; did you mean {near[0]!r}?"
-        return text + self.idle()
+        elif known and kind is not Kind.COMMAND:
+            text += f"; known: {listed(known)}"
+        return text + self.idle(name)
+
+    def _named_like(self, name: str) -> list[Plugin]:
+        """The plugins that are out and named like this: `pyq-file-storage` like `file`."""
+        wanted = _words(name)
+        return [
+            plugin
+            for plugin in self.plugins
+            if plugin.status is not Status.ACTIVE
+            and any(
+                words <= wanted or words >= wanted
+                for words in (_words(plugin.name), _words(plugin.package))
+            )
+        ]
+
+
+def _words(name: str) -> set[str]:
+    return set(normalised(name).removeprefix("pyq-").split("-"))
 
 
 def _own_name(plugin: Plugin) -> tuple[str, ...]:

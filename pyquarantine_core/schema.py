@@ -15,15 +15,13 @@ Beside standard keywords a fragment may use:
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError
+from jsonschema import FormatChecker
 
-from pyquarantine_core.errors import PatternError, PluginError
+from pyquarantine_core.errors import PatternError
 from pyquarantine_core.patterns import compile_pattern
 from pyquarantine_core.types import JsonSchema
 
@@ -33,6 +31,8 @@ REFERS_TO = "x-refers-to"
 WORDS = "x-words"
 EXPECTED = "x-expected"
 WRITE_ONLY = "writeOnly"
+FORMATS = ("python-regex", "network")
+"""Formats that the core looks at."""
 SECTIONS = ("storages", "notifications", "lists")
 """Objects of the config whose entries `refers_to` can name."""
 
@@ -56,49 +56,6 @@ def one_of(*words: str, description: str) -> Json:
 def secret(description: str) -> Json:
     """A text that holds a password: neither commands nor errors print it."""
     return {"type": "string", "minLength": 1, WRITE_ONLY: True, "description": description}
-
-
-def check_fragment(kind: str, name: str, fragment: object) -> None:
-    """Refuse a fragment that cannot be merged.
-
-    Raises:
-        PluginError: what is wrong with it.
-    """
-    where = f"the schema of the {kind} {name!r}"
-    if not isinstance(fragment, Mapping):
-        raise PluginError(f"{where} is not an object")
-    try:
-        Draft202012Validator.check_schema(fragment)
-    except SchemaError as error:
-        raise PluginError(f"{where} is not a JSON Schema: {error.message}") from error
-    for key in ("additionalProperties", "unevaluatedProperties"):
-        if key in fragment:
-            raise PluginError(f"{where} sets {key}; the core closes the merged object")
-    if kind not in {"condition", "service"} and fragment.get("type") != "object":
-        raise PluginError(f"{where} does not describe an object")
-    try:
-        json.dumps(fragment)
-    except (TypeError, ValueError) as error:
-        raise PluginError(f"{where} cannot be written as JSON: {error}") from error
-    own = {f"#/$defs/{name}" for name in fragment.get("$defs", {})}
-    for node in _objects(fragment):
-        reference = node.get("$ref")
-        if isinstance(reference, str) and reference not in own:
-            raise PluginError(f"{where} refers to {reference!r}, which is not in its $defs")
-        section = node.get(REFERS_TO)
-        if isinstance(section, str) and section not in SECTIONS:
-            raise PluginError(
-                f"{where} has {REFERS_TO} {section!r}, which is none of {', '.join(SECTIONS)}"
-            )
-
-
-def _objects(node: object) -> Iterator[Mapping[str, Any]]:
-    """An object and all those within it."""
-    if isinstance(node, Mapping):
-        yield node
-    if isinstance(node, Mapping | list | tuple):
-        for inner in node.values() if isinstance(node, Mapping) else node:
-            yield from _objects(inner)
 
 
 def with_defaults(fragment: JsonSchema, options: Mapping[str, Any]) -> Json:

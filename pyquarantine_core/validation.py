@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
@@ -16,6 +17,7 @@ from pyquarantine_core.config_file import format_error
 from pyquarantine_core.config_schema import merged_schema
 from pyquarantine_core.discovery import normalised
 from pyquarantine_core.errors import ConfigError, PluginError
+from pyquarantine_core.printable import listed
 from pyquarantine_core.schema import EXPECTED, REFERS_TO, WORDS, WRITE_ONLY, format_checker
 from pyquarantine_core.types import Kind
 
@@ -42,6 +44,15 @@ JSON_NAMES: Mapping[str, str] = {
 }
 
 
+YES_AND_NO: Mapping[str, bool] = {
+    **dict.fromkeys(("yes", "on", "true"), True),
+    **dict.fromkeys(("no", "off", "false"), False),
+}
+NETWORKS = "; write a host, such as 192.0.2.1, or a network, such as 192.0.2.0/24 or 2001:db8::/32"
+LONGEST_VALUE = 60
+"""Characters of a value that an error shows."""
+
+
 def validate(file: ConfigFile, registry: Registry) -> None:
     """Check a config against everything installed.
 
@@ -55,7 +66,8 @@ def validate(file: ConfigFile, registry: Registry) -> None:
         entries = file.data.get(section)
         known = list(entries) if isinstance(entries, dict) else []
         if isinstance(name, str) and name not in known:
-            yield ValidationError(f"{name!r} is not in '{section}'{_suggestion(name, known)}")
+            hint = _suggestion(name, known) or (f"; known: {listed(known)}" if known else "")
+            yield ValidationError(f"{name!r} is not in '{section}'{hint}")
 
     checking: Any = extend(
         Draft202012Validator, {REFERS_TO: check_reference, "pattern": _check_pattern}
@@ -111,7 +123,7 @@ def _explain(error: ValidationError, registry: Registry) -> Iterator[tuple[Keys,
             known = schema.get("properties", {})
             misspelt = " ".join(_suggestion(key, known) for key in value if key not in known)
             yield from (
-                (keys, f"{key!r} is missing")
+                (keys, f"{key!r} is missing{_meaning(known.get(key))}")
                 for key in wanted
                 if key not in value and repr(key) not in misspelt
             )
@@ -124,10 +136,12 @@ def _explain(error: ValidationError, registry: Registry) -> Iterator[tuple[Keys,
         case "pattern" if EXPECTED in schema:
             yield keys, f"{_shown(value)} is not {schema[EXPECTED]}"
         case "format" if error.cause is not None:
-            yield keys, str(error.cause)
+            hint = NETWORKS if wanted == "network" else ""
+            yield keys, f"{error.cause}{hint}"
         case "type":
-            names = [JSON_NAMES[one] for one in ([wanted] if isinstance(wanted, str) else wanted)]
-            yield keys, f"{_shown(value)} should be {' or '.join(names)}"
+            types = [wanted] if isinstance(wanted, str) else wanted
+            names = " or ".join(JSON_NAMES[one] for one in types)
+            yield keys, f"{_shown(value)} should be {names}{_as_one_of(types, value)}"
         case "minItems" | "minLength" if not value:
             yield keys, "must not be empty"
         case _:
@@ -147,7 +161,7 @@ def _unknown_keys(
             hint = _suggestion(key, known)
             if not hint and "options" in known:
                 hint = "; what belongs to the type goes into 'options'"
-            idle = registry.idle() if not keys else ""  # a service's key may be missing
+            idle = registry.idle(key) if not keys else ""  # a service's key may be missing
             yield (*keys, key), f"unknown key{hint}{idle}"
 
 
@@ -172,6 +186,36 @@ def _not_one_of(value: object, words: Iterable[object]) -> str:
     return f"{_shown(value)} is not one of {', '.join(known)}{_suggestion(value, known)}"
 
 
+def _meaning(schema: object) -> str:
+    """What a missing key may be or is for, if its schema says so itself."""
+    if not isinstance(schema, Mapping):
+        return ""
+    if words := schema.get("enum"):
+        return f"; known: {listed(words)}"
+    text = schema.get("description", "").partition(". ")[0].rstrip(".")
+    return f" ({text})" if text else ""
+
+
+def _as_one_of(types: Sequence[str], value: object) -> str:
+    """How the value would be written right, where that is plain."""
+    meant: object = value
+    if isinstance(value, str) and value.lower() in YES_AND_NO:
+        meant = YES_AND_NO[value.lower()]
+    elif isinstance(value, str):
+        with contextlib.suppress(ValueError, RecursionError):
+            meant = json.loads(value)
+    for one, made in (("array", [value]), ("string", _text_of(value))):
+        if one in types and isinstance(value, str | int | float):
+            meant = made
+    right = Draft202012Validator({"type": list(types)}).is_valid(meant)
+    written = json.dumps(meant, ensure_ascii=False)
+    return f"; write {written}" if right and len(written) <= LONGEST_VALUE else ""
+
+
+def _text_of(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _suggestion(value: object, known: Iterable[str]) -> str:
     folded = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(str(value).casefold(), folded, n=1)
@@ -180,4 +224,4 @@ def _suggestion(value: object, known: Iterable[str]) -> str:
 
 def _shown(value: Any) -> str:
     text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."

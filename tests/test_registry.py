@@ -41,10 +41,6 @@ def yields(*declarations: str) -> str:
     return f"{HEADER}\n@hookimpl\ndef pyquarantine_actions():\n{body}"
 
 
-METAVAR = (
-    "ConditionType(name='metavar', summary='', schema={}, decided_at=Stage.CONNECT, build=build)"
-)
-OWN_CONFIG = "DefaultFile(name='pyquarantine.conf', source=None)"
 GOOD = yields("declare('stamp')")
 DONE = MessageDone(
     queue_id="4XyZ1234",
@@ -84,123 +80,6 @@ def test_a_plugin_is_found_with_its_package_version_and_what_it_provides(
     assert stamp.summary == "A test"
     assert found.find(Kind.ACTION, "stamp") is stamp
     assert found.provider(Kind.ACTION, "stamp") is plugin
-
-
-BROKEN = {
-    "an import error": (
-        "import no_such_module",
-        "ModuleNotFoundError: No module named 'no_such_module'",
-    ),
-    "a syntax error": ("def (:", "SyntaxError: invalid syntax (pyq_bad.py, line 1)"),
-    "the end of the program at import": ("raise SystemExit(3)", "SystemExit: 3"),
-    "an error of several lines": ("raise ValueError('one\\n  two')", "ValueError: one two"),
-    "an error without words": ("raise ValueError", "ValueError"),
-    "a misspelt hook": (
-        f"{HEADER}\n@hookimpl\ndef pyquarantine_action():\n    return ()\n",
-        "pyquarantine_action is not a hook of this core; did you mean pyquarantine_actions?",
-    ),
-    "a hook without its mark": (
-        f"{HEADER}\ndef pyquarantine_actions():\n    return ()\n",
-        "pyquarantine_actions is not marked with @hookimpl, so it would not be called",
-    ),
-    "a hook with an argument that the core does not give": (
-        f"{HEADER}\n@hookimpl\ndef pyquarantine_actions(wanted):\n    return ()\n",
-        "wanted",
-    ),
-    "a hook that yields something else": (
-        yields("'stamp'"),
-        "pyquarantine_actions yielded 'stamp', which is no ActionType",
-    ),
-    "a hook that yields another kind": (
-        yields("StorageType(name='s', summary='', schema={'type': 'object'}, build=build)"),
-        "which is no ActionType",
-    ),
-    "a hook that returns no declarations": (
-        f"{HEADER}\n@hookimpl\ndef pyquarantine_actions():\n    return 7\n",
-        "pyquarantine_actions returned 7 instead of yielding declarations",
-    ),
-    "a coroutine as hook": (
-        f"{HEADER}\n@hookimpl\nasync def pyquarantine_actions():\n    return ()\n",
-        "instead of yielding declarations",
-    ),
-    "a hook that fails half-way": (
-        yields("declare('stamp')", "declare('other', schema=1 / 0)"),
-        "ZeroDivisionError: division by zero",
-    ),
-    "a declaration without a name": (
-        yields("declare('')"),
-        "pyquarantine_actions yielded a declaration without a name or a build function",
-    ),
-    "a declaration without a build function": (
-        yields("declare('stamp', build=None)"),
-        "pyquarantine_actions yielded a declaration without a name or a build function",
-    ),
-    "one name twice": (
-        yields("declare('stamp')", "declare('stamp')"),
-        "pyquarantine_actions declares 'stamp' twice",
-    ),
-    "a schema that closes the object itself": (
-        yields("declare('stamp', schema={'type': 'object', 'additionalProperties': False})"),
-        "the schema of the action 'stamp' sets additionalProperties;",
-    ),
-    "a schema that is none": (
-        yields("declare('stamp', schema={'type': 'objekt'})"),
-        "the schema of the action 'stamp' is not a JSON Schema: 'objekt' is not valid",
-    ),
-    "a schema of something else than an object": (
-        yields("declare('stamp', schema={'type': 'string'})"),
-        "the schema of the action 'stamp' does not describe an object",
-    ),
-    "a schema that is no mapping": (
-        yields("declare('stamp', schema='object')"),
-        "the schema of the action 'stamp' is not an object",
-    ),
-    "a schema that is no JSON": (
-        yields("declare('stamp', schema={'type': 'object', 'default': {1}})"),
-        "the schema of the action 'stamp' cannot be written as JSON: Object of type set",
-    ),
-    "a schema that refers to what it does not have": (
-        yields("declare('stamp', schema={'type': 'object', 'anyOf': [{'$ref': '#/$defs/a'}]})"),
-        "the schema of the action 'stamp' refers to '#/$defs/a', which is not in its $defs",
-    ),
-    "a schema that refers to entries of nothing": (
-        yields("declare('stamp', schema={'type': 'object', 'x-refers-to': 'shelves'})"),
-        "has x-refers-to 'shelves', which is none of storages, notifications, lists",
-    ),
-    "a stage that is none": (
-        yields("declare('stamp', needs=3)"),
-        "the action 'stamp' has needs=3, which is no Stage",
-    ),
-    "a part that is none": (
-        yields("declare('stamp', changes='headers')"),
-        "the action 'stamp' has changes='headers', which is no Part",
-    ),
-    "a file outside of directories of its own": (
-        f"{HEADER}\n@hookimpl\ndef pyquarantine_files():\n    yield {OWN_CONFIG}\n",
-        "pyquarantine_files yielded 'pyquarantine.conf'; a file is named DIRECTORY/NAME",
-    ),
-    "a condition with the core's own name": (
-        f"{HEADER}\n@hookimpl\ndef pyquarantine_conditions():\n    yield {METAVAR}\n",
-        "the condition name 'metavar' belongs to the core",
-    ),
-}
-
-
-@pytest.mark.parametrize(("source", "cause"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_plugin_fails_whole_with_its_cause_in_one_line_and_the_others_work(
-    source: str, cause: str, install_plugin: InstallPlugin
-) -> None:
-    install_plugin("pyq_bad", source)
-    install_plugin("pyq_good", yields("declare('good')"))
-    found = loading.load()
-    plugin = loaded(found, "pyq_bad")
-    assert plugin.status is Status.FAILED
-    assert cause in plugin.cause
-    assert "\n" not in plugin.cause
-    assert plugin.provides == {}
-    assert "stamp" not in found.names(Kind.ACTION)
-    assert loaded(found, "pyq_good").status is Status.ACTIVE
-    assert found.find(Kind.ACTION, "good").name == "good"
 
 
 def test_a_failed_plugin_observes_nothing(
@@ -373,7 +252,9 @@ class TestMissingTypes:
         found = loading.load(PluginPolicy(deny=frozenset({"pyq_denied"})))
         assert refusal(found, Kind.STORAGE, "s3") == (
             "no installed plugin provides the storage 's3'"
-            " (pyq-bad 1.0 failed: ModuleNotFoundError: No module named 'no_such_module';"
+            "; known: file"
+            " (pyq-bad 1.0 failed: ModuleNotFoundError: No module named 'no_such_module'"
+            " (pyq_bad.py:1);"
             " not let in by 'plugins': pyq-denied)"
         )
 

@@ -17,9 +17,10 @@ from pyquarantine_core import loading
 from pyquarantine_core.config_file import read_config_file
 from pyquarantine_core.config_schema import merged_schema
 from pyquarantine_core.errors import PluginError
+from pyquarantine_core.fragments import check_fragment
 from pyquarantine_core.hookspecs import GROUP, hookimpl
 from pyquarantine_core.registry import PluginPolicy
-from pyquarantine_core.schema import check_fragment, one_of, with_defaults
+from pyquarantine_core.schema import one_of, with_defaults
 from pyquarantine_core.types import (
     ActionType,
     ConditionType,

@@ -15,6 +15,10 @@ from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.testing import rules
 from pyquarantine_core.testing.rules import rule
 
+NETWORKS = (
+    "does not appear to be an IPv4 or IPv6 network;"
+    " write a host, such as 192.0.2.1, or a network, such as 192.0.2.0/24 or 2001:db8::/32"
+)
 STORAGES = {"spam": {"type": "file", "directory": "/var/spool/spam"}}
 RELEASED_TO = {"smtp_host": "localhost", "smtp_port": 25}
 ADD = rule("add_header", {"field": "X-Seen", "value": "yes"})
@@ -57,7 +61,7 @@ def when(**conditions: object) -> dict[str, Any]:
         ({"socet": "x"}, "socet: unknown key; did you mean 'socket'?"),
         ({"on_error": "continue"}, "on_error: unknown key"),
         ({"storages": []}, "storages: [] should be an object"),
-        ({"pretend": "yes"}, "pretend: 'yes' should be true or false"),
+        ({"pretend": "yes"}, "pretend: 'yes' should be true or false; write true"),
         ({"workers": 0}, "workers: 0 is less than the minimum of 1"),
         ({"workers": True}, "workers: true should be a whole number"),
         ({"workers": 0.5}, "workers: 0.5 should be a whole number"),
@@ -72,7 +76,7 @@ def when(**conditions: object) -> dict[str, Any]:
         ),
         (
             {"local_addrs": ["10.0.0.0/8", "10.0.0.0/33"]},
-            "local_addrs[1]: '10.0.0.0/33' does not appear to be an IPv4 or IPv6 network",
+            f"local_addrs[1]: '10.0.0.0/33' {NETWORKS}",
         ),
         ({"plugins": {"alow": []}}, "plugins.alow: unknown key; did you mean 'allow'?"),
     ],
@@ -82,7 +86,7 @@ def test_mistakes_at_the_top(keys: dict[str, Any], error: str) -> None:
 
 
 def test_a_config_without_rules() -> None:
-    assert mistakes({}) == ["1: 'rules' is missing"]
+    assert mistakes({}) == ["1: 'rules' is missing (What happens to a message, in this order)"]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,7 @@ def test_a_config_without_rules() -> None:
         ({"on_error": "stop"}, "rules[0].on_error: 'stop' is not one of tempfail, continue"),
         (
             {"actions": [{"name": "a", "type": "add_header"}]},
-            f"{ACTION}: 'options' is missing",
+            f"{ACTION}: 'options' is missing (Options of its type)",
         ),
         (
             {"actions": [{"name": "a", "type": 3, "options": {}}]},
@@ -106,7 +110,7 @@ def test_a_config_without_rules() -> None:
         ),
         (
             {"actions": [{"name": "a", "type": "add_header", "options": {"field": "X"}}]},
-            f"{ACTION}.options: 'value' is missing",
+            f"{ACTION}.options: 'value' is missing (Value of the header)",
         ),
     ],
 )
@@ -121,9 +125,12 @@ def test_mistakes_in_a_rule(keys: dict[str, Any], error: str) -> None:
             {"loacl": True},
             "loacl: no installed plugin provides the condition 'loacl'; did you mean 'local'?",
         ),
-        ({"local": "yes"}, "local: 'yes' should be true or false"),
-        ({"hosts": ["::/129"]}, "hosts[0]: '::/129' does not appear to be an IPv4 or IPv6 network"),
-        ({"headers": "^X"}, "headers: '^X' should be a list"),
+        ({"local": "Off"}, "local: 'Off' should be true or false; write false"),
+        (
+            {"hosts": ["::/129"]},
+            f"hosts[0]: '::/129' {NETWORKS}",
+        ),
+        ({"headers": "^X"}, "headers: '^X' should be a list; write [\"^X\"]"),
         ({"var": ""}, "var: must not be empty"),
         ({"list": "friends"}, "list: 'friends' is not in 'lists'"),
         (
@@ -147,10 +154,15 @@ def test_mistakes_in_conditions(conditions: dict[str, Any], error: str) -> None:
             {"milter_action": "REJCT"},
             ".milter_action: 'REJCT' is not one of ACCEPT, REJECT, DISCARD; did you mean 'REJECT'?",
         ),
-        ({"smtp_port": "25"}, ".smtp_port: '25' should be a whole number"),
+        ({"smtp_port": "25"}, ".smtp_port: '25' should be a whole number; write 25"),
+        ({"smtp_port": "smtp"}, ".smtp_port: 'smtp' should be a whole number"),
+        ({"smtp_port": 2.5}, ".smtp_port: 2.5 should be a whole number"),
+        ({"smtp_host": 7}, '.smtp_host: 7 should be a text; write "7"'),
+        ({"smtp_host": ["x"]}, '.smtp_host: ["x"] should be a text'),
         ({"smtp_port": 70000}, ".smtp_port: 70000 is greater than the maximum of 65535"),
         ({"smtp_hots": "x"}, ".smtp_hots: unknown key; did you mean 'smtp_host'?"),
         ({"storage": "spma"}, ".storage: 'spma' is not in 'storages'; did you mean 'spam'?"),
+        ({"storage": "archive"}, ".storage: 'archive' is not in 'storages'; known: spam"),
         ({"notification": "mail"}, ".notification: 'mail' is not in 'notifications'"),
         ({"allowlist": "friends"}, ".allowlist: 'friends' is not in 'lists'"),
     ],
@@ -166,7 +178,7 @@ def test_mistakes_in_a_quarantine(options: dict[str, Any], error: str) -> None:
             {"type": "fiel", "directory": "/x"},
             "spam.type: no installed plugin provides the storage 'fiel'; did you mean 'file'?",
         ),
-        ({"directory": "/x"}, "spam: 'type' is missing"),
+        ({"directory": "/x"}, "spam: 'type' is missing; known: file"),
         ({"type": "file"}, "spam: 'directory' is missing"),
         ({"type": "file", "directory": "/x", "orginal": True}, "spam.orginal: unknown key;"),
     ],
@@ -200,6 +212,13 @@ def test_an_unknown_type_of_action() -> None:
     assert mistake({"rules": [rule("add_heder", {})]}) == (
         f"{ACTION}.type: no installed plugin provides the action 'add_heder';"
         " did you mean 'add_header'?"
+    )
+
+
+def test_an_unknown_type_that_is_like_no_other_is_told_which_there_are() -> None:
+    assert mistake({"rules": [rule("frobnicate", {})]}) == (
+        f"{ACTION}.type: no installed plugin provides the action 'frobnicate';"
+        " known: add_header, del_header, mod_header, nothing, notify and 2 more"
     )
 
 
@@ -251,7 +270,7 @@ def test_all_mistakes_are_told_in_the_order_of_the_file_with_its_lines() -> None
         "3: loglevel: 'loud' is not one of error, warning, info, debug",
         "5: storages.spam.mtadata: unknown key; did you mean 'metadata'?",
         "10: rules[0].conditions.local: 0 should be true or false",
-        f"12: {options}: 'smtp_host' is missing",
+        f"12: {options}: 'smtp_host' is missing (SMTP server that released mail is sent to)",
         f"15: {options}.milter_action: {not_one_of}; did you mean 'REJECT'?",
         "18: socekt: unknown key; did you mean 'socket'?",
     ]

@@ -13,8 +13,7 @@ import click
 from pyquarantine_core import __version__
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.config_file import DEFAULT_PATH
-from pyquarantine_core.errors import ConfigError, PluginError, PyquarantineError
-from pyquarantine_core.loading import one_line
+from pyquarantine_core.errors import ConfigError, PluginError, PyquarantineError, why
 from pyquarantine_core.printable import printable
 from pyquarantine_core.types import CommandType, Kind
 
@@ -42,7 +41,7 @@ class CommandGroup(click.Group):
         try:
             command: object = declaration.build()
         except (Exception, SystemExit) as error:
-            raise PluginError(f"{where}: {one_line(error)}") from error
+            raise PluginError(f"{where}: {why(error)}") from error
         if not isinstance(command, click.Command):
             raise PluginError(f"{where}: {command!r} is not a click command")
         return command

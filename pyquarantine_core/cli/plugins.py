@@ -92,7 +92,8 @@ def check(session: Session) -> None:
     if mistakes:
         raise PluginError("\n".join(mistakes))
     active = sum(plugin.status is Status.ACTIVE for plugin in registry.plugins)
-    click.echo(f"{active} plugins are in use, none failed")
+    are = "plugin is" if active == 1 else "plugins are"
+    click.echo(f"{active} {are} in use, none failed")
 
 
 @plugins.command()
@@ -128,7 +129,7 @@ def _provides(registry: Registry, plugin: Plugin) -> Iterator[str]:
     if plugin.observes:
         yield "hears of every message done"
     elif not plugin.provides:
-        yield "nothing (is @hookimpl missing?)"
+        yield "nothing"
     for kind, declarations in plugin.provides.items():
         for one in declarations:
             if rivals := registry.rivals(plugin, kind, one.name):

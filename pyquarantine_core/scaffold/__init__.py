@@ -17,9 +17,9 @@ from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import Version
 
 from pyquarantine_core import __version__
+from pyquarantine_core.declared import RESERVED_CONDITIONS
 from pyquarantine_core.discovery import CORE, normalised
 from pyquarantine_core.errors import ScaffoldError
-from pyquarantine_core.loading import RESERVED_CONDITIONS
 from pyquarantine_core.registry import Registry
 from pyquarantine_core.types import Kind
 

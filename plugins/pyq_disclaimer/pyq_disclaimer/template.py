@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pyq_disclaimer.html_body import inside_body
-from pyquarantine_core.config_file import CONFIG_DIRECTORY
+from pyquarantine_core.config_file import CONFIG_DIRECTORY, unreadable
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.header_text import clean_text
 from pyquarantine_core.message import Message
@@ -63,10 +63,9 @@ def _read(options: Options, option: str) -> str:
     try:
         return Path(options[option]).read_text(encoding="utf-8-sig")
     except OSError as error:
+        text = unreadable(options[option], error)
         hint = "; `pyquarantine-milter --install` brings it" if _is_shipped(error.filename) else ""
-        raise ConfigError(
-            f"{option}: cannot read {error.filename}: {error.strerror}{hint}"
-        ) from error
+        raise ConfigError(f"{option}: {text}{hint}") from error
     except ValueError as error:
         raise ConfigError(f"{option}: {options[option]!r} is not a text in UTF-8") from error
 

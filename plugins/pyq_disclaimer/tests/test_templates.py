@@ -98,7 +98,14 @@ class TestConfig:
     def test_a_file_that_cannot_be_read_is_named(self, tmp_path: Path) -> None:
         path = str(tmp_path / "missing")
         assert self.error(tmp_path, html_template=path) == (
-            f": html_template: cannot read {path}: No such file or directory"
+            f".html_template: cannot read {path}: No such file or directory"
+        )
+
+    def test_one_with_almost_that_name_is_suggested(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "htlm")
+        assert self.error(tmp_path, html_template=path) == (
+            f".html_template: cannot read {path}: No such file or directory;"
+            f" did you mean '{tmp_path}/html'?"
         )
 
     def test_one_of_the_package_that_is_not_installed_yet_tells_how(
@@ -115,7 +122,7 @@ class TestConfig:
         path = tmp_path / "latin"
         path.write_bytes(b"\xff")
         assert self.error(tmp_path, text_template=str(path)) == (
-            f": text_template: '{path}' is not a text in UTF-8"
+            f".text_template: '{path}' is not a text in UTF-8"
         )
 
     def test_a_wrong_word_is_named(self, tmp_path: Path) -> None:

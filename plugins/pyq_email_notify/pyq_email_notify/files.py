@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Self
 
+from pyquarantine_core.config_file import unreadable
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.mime.entities import header_lines
 from pyquarantine_core.types import DefaultFile
@@ -101,5 +102,4 @@ def _read(option: str, path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(f"{option}: cannot read {path}: {reason}") from error
+        raise ConfigError(f"{option}: {unreadable(path, error)}") from error

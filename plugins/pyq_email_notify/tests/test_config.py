@@ -69,7 +69,7 @@ def refusal(notify: Notifier, **options: object) -> str:
     (line,) = str(caught.value).splitlines()
     place, _, text = line.partition(": notifications.n")
     assert place.startswith("pyquarantine.conf:")
-    return text.removeprefix(": ").replace(str(notify.directory), "DIR")
+    return text.removeprefix(".").replace(str(notify.directory), "DIR")
 
 
 def test_a_file_that_cannot_be_read_is_named(notify: Notifier) -> None:
