@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
-from importlib_metadata import Distribution, EntryPoint
+from importlib_metadata import Distribution, EntryPoint, PackageNotFoundError
 from packaging.requirements import Requirement
 
 from pyquarantine_core import __version__
@@ -75,6 +75,19 @@ def installed() -> Iterator[Candidate]:
             yield Candidate(name, name, package.version, objection=problem)
             continue
         yield from map(Candidate.of, points)
+
+
+def without_plugin(name: str) -> str:
+    """The installed package of this name, with `pyq-` before it or not; empty when there is none.
+
+    Of one that `installed` knows nothing of, it says that no entry point is in our group.
+    """
+    for package in (name, f"pyq-{normalised(name)}"):
+        try:
+            return str(Distribution.from_name(package).name)
+        except (PackageNotFoundError, KeyError, OSError, ValueError):
+            continue
+    return ""
 
 
 def normalised(name: str) -> str:

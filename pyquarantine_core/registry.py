@@ -12,8 +12,9 @@ from typing import TypeVar
 
 import pluggy
 
-from pyquarantine_core.discovery import normalised
+from pyquarantine_core.discovery import normalised, without_plugin
 from pyquarantine_core.errors import PluginError, WrongResultError
+from pyquarantine_core.hookspecs import GROUP
 from pyquarantine_core.printable import listed
 from pyquarantine_core.types import (
     CommandType,
@@ -179,6 +180,8 @@ class Registry:
         known = [name for one in self.plugins for name in (one.name, one.package)]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
+        if package := without_plugin(name):
+            hint = f"; the package {package} has no entry point in the group '{GROUP}'"
         raise PluginError(f"no installed plugin is named {name!r}{hint}")
 
     def rivals(self, plugin: Plugin, kind: Kind, name: str) -> list[str]:
