@@ -6,14 +6,15 @@ A plugin is a module (or an object) that an entry point of the group `pyquaranti
     greeting = "pyq_greeting"
 
 It implements any of the hooks below, marked with `hookimpl`. What it yields is checked when it is
-loaded. When anything about a plugin fails there (import, a hook, a declaration, a hook name that
-this core does not know), the whole plugin is listed as failed with the reason, and a config that
-names one of its types is refused. A hook of a newer core is marked `@hookimpl(optionalhook=True)`;
-older cores then pass over it.
+loaded, in a process of its own first. When anything about a plugin fails there (import, a hook, a
+declaration, a hook name that this core does not know, or that process), the whole plugin is listed
+as failed with the reason, and a config that names one of its types is refused. A hook of a newer
+core is marked `@hookimpl(optionalhook=True)`; older cores then pass over it.
 
 Of each hook this page says what it is for, with an example that runs as it stands; what it
 returns; when it and what it declares are called; and what an error does. An error in a rule is
-logged with queue ID, rule, action and plugin, and observers hear of it (`MessageDone.failures`).
+logged with queue ID, rule, action and plugin, and observers hear of it (`MessageDone.failures`);
+whatever is raised is one, SystemExit too.
 `docs/plugins.md` is the tutorial; `pyquarantine_core.testing.contracts` has tests to inherit.
 """
 
@@ -131,6 +132,7 @@ def pyquarantine_storages() -> Iterable[StorageType]:
         ```python
         import io
         from contextlib import contextmanager
+        from dataclasses import replace
         from datetime import UTC, datetime
 
         from pyquarantine_core.errors import EntryNotFoundError
@@ -199,7 +201,11 @@ def pyquarantine_storages() -> Iterable[StorageType]:
                 return self.shelf.held[self.entry.id][1]
 
             def keep_only(self, recipients, *, in_doubt=()):
-                raise NotImplementedError("the contract tells what is missing here")
+                if not recipients:
+                    return self.delete()
+                content = self.read()
+                self.entry = replace(self.entry, recipients=recipients, in_doubt=in_doubt)
+                self.shelf.held[self.entry.id] = (self.entry, content)
 
             def delete(self):
                 del self.shelf.held[self.entry.id]
@@ -222,8 +228,9 @@ def pyquarantine_storages() -> Iterable[StorageType]:
         The rest: by commands, in processes of their own, while workers store.
 
     Raises:
-        Exception: fails the plugin. What `prepare` raises is an error of the action that stores;
-            what `commit` raises makes the message a TEMPFAIL and undoes all effects.
+        Exception: fails the plugin. What `stage` and `prepare` raise, or a result of `stage` that
+            is no `StoreEffect`, is an error of the action that stores; what `commit` raises makes
+            the message a TEMPFAIL and undoes all effects.
     """
     return ()
 
@@ -261,10 +268,10 @@ def pyquarantine_notifications() -> Iterable[NotificationType]:
         later, in the outbox sender, item after item; `finish` then closes what it kept open.
 
     Raises:
-        Exception: fails the plugin. What `prepare` raises is an error of the action that
-            notifies. What `deliver` raises is logged, and it is tried again: later, and at last it
-            is moved aside; at once after a `RefusedError`; an `UnreachableError` makes all
-            items of that notification wait.
+        Exception: fails the plugin. What `prepare` raises, or a result that is not bytes, is an
+            error of the action that notifies. What `deliver` raises is logged, and it is tried
+            again: later, and at last it is moved aside; at once after a `RefusedError`; an
+            `UnreachableError` makes all items of that notification wait.
     """
     return ()
 
@@ -303,8 +310,8 @@ def pyquarantine_lists() -> Iterable[ListType]:
         each recipient of a message that a condition or an action asks about, on any thread.
 
     Raises:
-        Exception: fails the plugin. What `covers` raises is an error of the condition or action
-            that asks.
+        Exception: fails the plugin. What `covers` raises, or an answer that is neither True nor
+            False, is an error of the condition or action that asks.
     """
     return ()
 

@@ -107,7 +107,10 @@ def test_storages(plugin: Install) -> None:
     with storage.open_message(entry_id) as file:
         assert file.read() == b"".join(message.chunks())
     with storage.claim(entry_id) as claim:
-        claim.delete()
+        claim.keep_only(("kept@example.org",))
+    assert storage.get(entry_id).recipients == ("kept@example.org",)
+    with storage.claim(entry_id) as claim:
+        claim.keep_only(())
     assert list(storage.entries()) == []
 
 

@@ -8,7 +8,7 @@ from http.client import HTTPConnection, HTTPSConnection
 from typing import Self
 from urllib.parse import urlsplit
 
-from pyquarantine_core.errors import OutboxError
+from pyquarantine_core.errors import OutboxError, RefusedError, UnreachableError
 from pyquarantine_core.message import Message
 from pyquarantine_core.types import Delivery, Notification, Options, Services
 
@@ -41,16 +41,23 @@ class WebHook(Notification):
         return json.dumps(told).encode()
 
     def deliver(self, item: Delivery) -> None:
-        """Send it; after any error the outbox tries it again, so it may arrive twice."""
+        """Send it; after most errors the outbox tries it again, so it may arrive twice."""
         url = urlsplit(self._url)
         connect = HTTPSConnection if url.scheme == "https" else HTTPConnection
         with closing(connect(url.hostname or "", url.port, timeout=self._timeout)) as connection:
+            try:
+                connection.connect()
+            except OSError as error:  # then there is no use in trying the others now
+                raise UnreachableError(f"{url.hostname} cannot be reached: {error}") from error
             connection.request(
                 "POST",
                 f"{url.path or '/'}{'?' * bool(url.query)}{url.query}",
                 item.content,
                 {"Content-Type": "application/json"},
             )
-            answer = connection.getresponse()
-            if answer.status >= 300:
-                raise OutboxError(f"{url.hostname} answers {answer.status} {answer.reason}")
+            with connection.getresponse() as answer:
+                said = f"{url.hostname} answers {answer.status} {answer.reason}"
+        if answer.status in (400, 413, 422):  # this one will never be taken
+            raise RefusedError(said)
+        if answer.status >= 300:
+            raise OutboxError(said)

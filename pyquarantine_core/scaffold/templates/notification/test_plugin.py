@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from socket import socket
 from threading import Thread
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
-from pyquarantine_core.errors import OutboxError
+from pyquarantine_core.errors import OutboxError, RefusedError, UnreachableError
 from pyquarantine_core.testing.contracts import NotificationContract
 from pyquarantine_core.testing.rules import load, received, rule
 from pyquarantine_core.types import Delivery, Notification
@@ -87,7 +88,22 @@ def test_what_was_prepared_is_posted(hook: Hook, url: str) -> None:
     }
 
 
-def test_an_error_of_the_server_is_raised_so_that_it_is_tried_again(hook: Hook, url: str) -> None:
-    hook.status = "503 Service Unavailable"
-    with pytest.raises(OutboxError, match="answers 503 Service Unavailable"):
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [("503 Service Unavailable", OutboxError), ("422 Unprocessable Content", RefusedError)],
+)
+def test_an_error_of_the_server_says_whether_it_is_tried_again(
+    status: str, error: type[OutboxError], hook: Hook, url: str
+) -> None:
+    hook.status = status
+    with pytest.raises(OutboxError, match=f"answers {status}") as caught:
         build(url=url).deliver(Delivery("hook", "b@example.org", b"{}"))
+    assert caught.type is error
+
+
+def test_while_there_is_no_server_all_of_them_wait() -> None:
+    with socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        hook = build(url=f"http://127.0.0.1:{unused.getsockname()[1]}/")
+        with pytest.raises(UnreachableError, match="cannot be reached"):
+            hook.deliver(Delivery("hook", "b@example.org", b"{}"))
