@@ -140,7 +140,7 @@ def test_an_error_at_any_stage_is_a_tempfail_and_the_connection_goes_on(
             if stage != "connect":
                 assert connection.send(MAIL).verdict is Verdict.TEMPFAIL
     logged = daemon.wait_for_log("tempfail: r: condition fails_")
-    assert f"fails_{stage} of failing 1.0 failed: no luck" in logged
+    assert f"fails_{stage} of failing 1.0 failed: RuntimeError: no luck" in logged
 
 
 @pytest.mark.usefixtures("failing_plugin")
@@ -154,7 +154,7 @@ def test_a_commit_that_fails_undoes_the_ones_before_it(
     assert (result.verdict, result.modifications) == (Verdict.TEMPFAIL, ())
     assert admin.held("hold") == []
     assert list((tmp_path / "spam").iterdir()) == []
-    complaint = "/late: action late of failing 1.0 could not fail: too late"
+    complaint = "/late: action late of failing 1.0 could not fail: RuntimeError: too late"
     assert f"{result.queue_id}: tempfail: " in daemon.wait_for_log(complaint)
 
 

@@ -43,7 +43,7 @@ def test_the_log_names_plugins_that_failed_or_are_outdated_and_mail_is_served(
     assert daemon.stop() == 0
     lines = [one.partition(": plugin ")[2].strip() for one in daemon.log.splitlines()]
     assert sorted(filter(None, lines)) == [
-        "pyq-bad 1.0 failed: SystemExit: 3",
+        "pyq-bad 1.0 failed: SystemExit: 3 (pyq_bad.py:1)",
         f"pyq-newer 1.0 failed: wants pyquarantine-core>=99, this is {__version__}",
         "pyq-old 1.0 is outdated: the field old goes away; use new",
     ]
