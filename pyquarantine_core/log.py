@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -70,8 +71,13 @@ class _Syslog(logging.handlers.SysLogHandler):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Whatever fails here must not reach who logs: a message may be committed already."""
+        if not isinstance(sys.exc_info()[1], OSError):  # a line that cannot be made, of a plugin's
+            super().handleError(record)
+            return
         self._silent_until = time.monotonic() + SYSLOG_PAUSE
-        sys.stderr.write(f"syslog cannot be written to; lost: {self.format(record)}\n")
+        with contextlib.suppress(OSError):  # where syslog is gone, the journal may be gone, too
+            sys.stderr.write(f"syslog cannot be written to; lost: {self.format(record)}\n")
 
     def _connect_unixsocket(self, address: str) -> None:
         super()._connect_unixsocket(address)  # type: ignore[misc] # not in the stubs

@@ -51,6 +51,47 @@ def test_a_syslog_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
         assert "lost: pyquarantine[" in log_to(tmp_path / "log")
 
 
+GONE = """
+import logging, os, pathlib, socket, sys
+from pyquarantine_core.log import set_up_logging
+syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+syslog.bind(sys.argv[1])
+set_up_logging(syslog=pathlib.Path(sys.argv[1]))
+reader, writer = os.pipe()
+os.dup2(writer, 2)
+os.close(reader)
+syslog.close()
+logging.getLogger("x").info("hello")
+print("goes on")
+os._exit(0)  # without flushing standard error once more
+"""
+
+
+def test_syslog_and_standard_error_that_are_gone_stop_nobody(tmp_path: Path) -> None:
+    """As when journald is restarted: what is being answered then is answered as it was held."""
+    command = [sys.executable, "-u", "-c", GONE, str(tmp_path / "log")]
+    assert subprocess.run(command, check=True, capture_output=True).stdout == b"goes on\n"
+
+
+ODD_LINE = """
+import logging, pathlib, sys
+from pyquarantine_core.log import set_up_logging
+set_up_logging(syslog=pathlib.Path(sys.argv[1]))
+logging.getLogger("x").info("%d messages", "many")
+logging.getLogger("x").info("hello")
+"""
+
+
+def test_a_line_that_cannot_be_made_is_told_and_costs_no_other(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(str(tmp_path / "log"))
+        syslog.settimeout(10)
+        command = [sys.executable, "-c", ODD_LINE, str(tmp_path / "log")]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert b"INFO: hello" in syslog.recv(1024)
+    assert "'%d messages'" in done.stderr
+
+
 JSON_LOG = """
 import logging
 from pyquarantine_core.log import set_up_logging
