@@ -6,7 +6,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 SPOOL_LIMIT = 1024 * 1024
@@ -88,7 +88,8 @@ class Body:
     def close(self) -> None:
         """Give the file back; nothing can be read afterwards."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # it is thrown away, and its message may be held already
+                self._file.close()
         self._parts.clear()
         self._size = 0
 

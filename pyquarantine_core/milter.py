@@ -163,10 +163,12 @@ class Connection:
 
     def abort(self) -> int:
         """Give up the message under way, if any; libmilter may call it twice."""
+        outer, self._entered = self._entered, time.monotonic()  # a storage may hang in an undo
         if self._message is not None:
             self._message.undo_effects()
             self._leave()
         self._filter.activity.end(self)
+        self._entered = outer
         return milter.CONTINUE
 
     def close(self) -> None:
@@ -285,7 +287,7 @@ class Connection:
             actions=tuple(self._cursor.ran),
             stored=committed.count(EffectPhase.STORAGE),
             notified=committed.count(EffectPhase.NOTIFICATION),
-            seconds=self._seconds,
+            seconds=self._spent(),
             failures=tuple(self._cursor.failures),
         )
         log_done(done)
@@ -303,18 +305,24 @@ class Connection:
     def _guard(
         self, no_reply: int, callback: Callable[[*Arguments], int], *arguments: *Arguments
     ) -> int:
-        started = self._entered = time.monotonic()
+        self._entered = time.monotonic()
         answer = milter.CONTINUE
+        replies = not self._steps & no_reply
         if self._failure is None:
             try:
                 answer = callback(*arguments)
             except BaseException as error:  # nothing may reach libmilter
                 self._fail(error)
-        self._seconds += time.monotonic() - started
+        if replies and self._failure is not None:
+            answer = self._give_up()
+        self._seconds = self._spent()
         self._entered = None
-        if self._steps & no_reply:
-            return milter.NOREPLY
-        return answer if self._failure is None else self._give_up()
+        return answer if replies else milter.NOREPLY
+
+    def _spent(self) -> float:
+        """Seconds of work on the message so far, up to now."""
+        since = self._entered
+        return self._seconds + (0.0 if since is None else time.monotonic() - since)
 
     def _give_up(self) -> int:
         if self._message is not None:
