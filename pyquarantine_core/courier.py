@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from pyquarantine_core.errors import OutboxError, RefusedError, UnreachableError, is_bug, why
+from pyquarantine_core.outbox_items import Deferral, Item, ItemFile
 from pyquarantine_core.outbox_settings import OutboxSettings
 from pyquarantine_core.printable import duration
-from pyquarantine_core.spool import Deferral, Item, ItemFile, Spool
+from pyquarantine_core.spool import Spool
 from pyquarantine_core.types import Delivery
 
 logger = logging.getLogger(__name__)

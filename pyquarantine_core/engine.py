@@ -104,7 +104,7 @@ class Cursor:
         )
 
     def commit(self) -> list[EffectPhase]:
-        """Make last what the actions have staged, storages first.
+        """Make last what the actions have staged, storages first; then conclude it.
 
         Returns:
             What was committed, by phase.
@@ -118,6 +118,7 @@ class Cursor:
         staged = [(effect, action) for effect, action in self._staged if id(effect) in left]
         staged.sort(key=lambda one: one[0].phase)
         for effect, action in staged:
+            self.at = action.step, action
             try:
                 effect.commit()
             except BaseException as error:
@@ -126,6 +127,12 @@ class Cursor:
                 raise self._failed(action.step, action, error, what, tempfail=True) from error
         self._staged.clear()
         self.message.effects.clear()
+        for effect, action in staged:
+            try:
+                effect.conclude()
+            except Exception:
+                what = f"{self.message.queue_id or '-'}: {action.step.name}"
+                logger.exception("%s: could not conclude: %s", what, effect.describe())
         return [effect.phase for effect, _ in staged]
 
     def where(self) -> str:

@@ -224,7 +224,8 @@ def pyquarantine_storages() -> Iterable[StorageType]:
 
     Called:
         Once, when the plugin is loaded. `build`: once for each storage of the config. `stage`:
-        by actions; `prepare` right after it, `commit` just before the MTA is answered, or `undo`.
+        by actions; `prepare` right after it, `commit` just before the MTA is answered and
+        `conclude` when all effects of the message are committed, or else `undo`.
         The rest: by commands, in processes of their own, while workers store.
 
     Raises:

@@ -65,21 +65,32 @@ class Outbox(Component):
         """Write a notification, durable but not yet visible.
 
         Returns:
-            Its ID; None when the outbox is full: then it is dropped, counted and logged.
+            Its ID; None when the outbox is full: then it is dropped.
 
         Raises:
             OSError: it cannot be written; nothing is left.
         """
         if self._room.take(len(delivery.content)):
             return self.spool.stage(queue_id, delivery)
-        logger.error(
-            "%s: the outbox is full: <%s> is not notified (%s); dropped so far: %d",
-            queue_id or "-",
-            delivery.recipient,
-            delivery.notification,
-            self.spool.count_dropped(),
-        )
         return None
+
+    def count_dropped(self, queue_id: str, notification: str, recipient: str) -> None:
+        """Count and log that a recipient of a message is not notified: the outbox was full.
+
+        Raises:
+            OSError: it cannot be counted, but is logged.
+        """
+        dropped = "unknown"
+        try:
+            dropped = str(self.spool.count_dropped())
+        finally:
+            logger.error(
+                "%s: the outbox is full: <%s> is not notified (%s); dropped so far: %s",
+                queue_id or "-",
+                recipient,
+                notification,
+                dropped,
+            )
 
 
 class _Room:
@@ -159,7 +170,15 @@ class NotifyEffect(Effect):
 
     def commit(self) -> None:
         if self._item is not None:
-            self._notifier.outbox.spool.publish(self._item)
+            self._notifier.outbox.spool.commit(self._item)
+
+    def conclude(self) -> None:
+        """Now it may be delivered, which nothing could take back, or counts as dropped."""
+        outbox = self._notifier.outbox
+        if self._item is not None:
+            outbox.spool.conclude(self._item)
+        else:
+            outbox.count_dropped(self._message.queue_id, self._notifier.name, self._recipient)
 
     def undo(self) -> None:
         if self._item is not None:

@@ -12,8 +12,9 @@ from concurrent import futures
 
 from pyquarantine_core.courier import Courier
 from pyquarantine_core.errors import OutboxError, UnreachableError
+from pyquarantine_core.outbox_items import Deferral, ItemFile
 from pyquarantine_core.outbox_settings import OutboxSettings
-from pyquarantine_core.spool import Claim, Deferral, ItemFile, Spool
+from pyquarantine_core.spool import CONCLUDED, Claim, Spool
 from pyquarantine_core.types import Delivery, Notification
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Sender:
         now = self._clock()
         deferrals = self._spool.deferrals()
         pause = LOOK_AGAIN
-        for name, files in self._by_notification().items():
+        for name, files in self._by_notification(now).items():
             under_way = self._rounds.get(name)
             if under_way is not None and not under_way.done():
                 continue
@@ -135,8 +136,13 @@ class Sender:
         rest = SHARE_OF_TIME * (time.monotonic() - begun)
         return wait(rest, ()) and wait(max(0.0, pause - rest), (claim.woken,))
 
-    def _by_notification(self) -> Mapping[str, Sequence[ItemFile]]:
-        waiting = self._spool.waiting()
+    def _by_notification(self, now: float) -> Mapping[str, Sequence[ItemFile]]:
+        """What waits, but for that of messages of which something else may not be committed yet."""
+        waiting = [
+            file
+            for file in self._spool.waiting()
+            if file.committed is None or abs(now - file.committed) > CONCLUDED
+        ]
         self._names = {file.id: self._name(file.id) for file in waiting}
         found = defaultdict(list)
         for file in waiting:

@@ -4,13 +4,11 @@
 |---|---|
 | `ID` | a notification that waits; its time of modification is when it is tried next |
 | `failed/ID` | one that is not tried again by itself |
-| `.ID`, `.ID.TOKEN` | being written, or left by a crash |
+| `.ID`, `.ID.TOKEN` | being written, or left by a crash; `.ID` beside `ID`: not concluded yet |
 | `.deferred/HASH` | until when no item of a notification is tried, and why |
 | `.sender`, `.changes` | locks (flock(2)): of the one sender, and for one change |
 | `.wake` | FIFO that wakes the sender |
 | `.dropped` | one byte for each notification that there was no room for |
-
-A file of a notification has a line of JSON and then its content.
 """
 
 from __future__ import annotations
@@ -21,76 +19,26 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
 from pyquarantine_core import durable
-from pyquarantine_core.errors import OutboxError
+from pyquarantine_core.outbox_items import Deferral, Item, ItemFile, decode, encode
 from pyquarantine_core.types import Delivery
 
 FORGOTTEN = 3600.0
 """Seconds after which what is still being written was left by a crash. Were it not, its message
 would be refused for now: what is gone cannot be published."""
 
+CONCLUDED = 30.0
+"""Seconds after which an item is taken although it is not concluded: its worker has died then."""
+
 _ID = re.compile(r"\d{20}_[0-9a-f]{8}")
 _UNFINISHED = re.compile(rf"\.{_ID.pattern}(?:\.[0-9a-f]+)?|\.[0-9a-f]{{32}}\.[0-9a-f]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """A notification in the outbox.
-
-    Attributes:
-        id: names it; sorts by time.
-        queue_id: of the message that it is about.
-        delivery: what is to be delivered.
-        since: from when its lifetime counts (time.time).
-        attempts: how many deliveries have failed since then.
-        error: why the last one has.
-    """
-
-    id: str
-    queue_id: str
-    delivery: Delivery
-    since: float
-    attempts: int = 0
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ItemFile:
-    """What a directory tells of an item.
-
-    Attributes:
-        id: of the item.
-        time: of one that waits: when it is tried next; of one that failed: when that was.
-        size: in bytes.
-    """
-
-    id: str
-    time: float
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Deferral:
-    """That no item of a notification is tried for a while.
-
-    Attributes:
-        notification: its name in the config.
-        attempts: how many have failed in a row.
-        next_try: until when (time.time).
-        error: why.
-    """
-
-    notification: str
-    attempts: int
-    next_try: float
-    error: str
 
 
 class Claim:
@@ -148,13 +96,16 @@ class Spool:
         item_id = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}_{token_hex(4)}"
         now = self._clock()
         item = Item(id=item_id, queue_id=queue_id, delivery=delivery, since=now)
-        durable.write_new(self._staged(item_id), _content(item), now)
+        durable.write_new(self._staged(item_id), encode(item), now)
         return item_id
 
-    def publish(self, item_id: str) -> None:
-        """Make a staged item visible, durably, and wake the sender."""
+    def commit(self, item_id: str) -> None:
+        """Put a staged item among those that wait, durably; it is not delivered yet."""
         os.link(self._staged(item_id), self.directory / item_id)
         durable.sync(self.directory)
+
+    def conclude(self, item_id: str) -> None:
+        """Let the sender deliver an item that was committed, and wake it."""
         self._staged(item_id).unlink(missing_ok=True)
         self.wake()
 
@@ -202,12 +153,12 @@ class Spool:
             OutboxError: it is not one that was written here.
         """
         with self._path(item_id, failed=failed).open("rb") as file:
-            return _item(item_id, file.readline(), file.read())
+            return decode(item_id, file.readline(), file.read())
 
     def peek(self, item_id: str, *, failed: bool = False) -> Item:
         """An item without its content; else as `read`."""
         with self._path(item_id, failed=failed).open("rb") as file:
-            return _item(item_id, file.readline(), b"")
+            return decode(item_id, file.readline(), b"")
 
     def deferrals(self) -> dict[str, Deferral]:
         """Which notifications are not tried for a while, by name."""
@@ -227,7 +178,7 @@ class Spool:
             if not path.exists():
                 return
             try:
-                durable.write(path, _content(item), next_try)
+                durable.write(path, encode(item), next_try)
             except OSError:
                 os.utime(path, (next_try, next_try))  # takes no space
                 raise
@@ -239,7 +190,7 @@ class Spool:
             if not path.exists():
                 return
             try:
-                durable.write(self._failed / item.id, _content(item))
+                durable.write(self._failed / item.id, encode(item))
             except OSError:
                 self._move_aside(item.id)  # takes no space, but the reason is lost
                 raise
@@ -270,7 +221,7 @@ class Spool:
         with self._changing():
             path.stat()
             fresh = replace(item, since=now, attempts=0)
-            durable.write(self.directory / item.id, _content(fresh), now)
+            durable.write(self.directory / item.id, encode(fresh), now)
             durable.remove(path)
 
     def remove(self, item_id: str, *, failed: bool = False) -> None:
@@ -284,10 +235,14 @@ class Spool:
                 durable.remove(self.directory / item_id)
 
     def discard(self, item_id: str) -> None:
-        """Take out an item that was staged, whether or not it has become visible."""
-        with suppress(FileNotFoundError), self._changing():  # the directory may be gone
-            durable.remove(self.directory / item_id)
-            durable.remove(self._staged(item_id))
+        """Take out an item that was staged, whether or not it was committed.
+
+        First of all it loses its names, for which there need not be a descriptor.
+        """
+        for path in (self.directory / item_id, self._staged(item_id)):
+            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # the directory is gone
+            durable.sync(self.directory)
 
     def defer(self, deferral: Deferral) -> None:
         """Let all items of a notification wait."""
@@ -373,32 +328,8 @@ def _items(directory: Path) -> list[ItemFile]:
             if _ID.fullmatch(entry.name):
                 with suppress(FileNotFoundError):  # meanwhile
                     status = entry.stat(follow_symlinks=False)
-                    found.append(ItemFile(entry.name, status.st_mtime, status.st_size))
+                    # A second name, which it has until it is concluded, is given to it by a commit.
+                    committed = status.st_ctime if status.st_nlink > 1 else None
+                    file = ItemFile(entry.name, status.st_mtime, status.st_size, committed)
+                    found.append(file)
     return sorted(found, key=lambda one: one.id)
-
-
-def _item(item_id: str, head: bytes, content: bytes) -> Item:
-    try:
-        known = json.loads(head)
-        return Item(
-            id=item_id,
-            queue_id=str(known["queue_id"]),
-            delivery=Delivery(str(known["notification"]), str(known["recipient"]), content),
-            since=float(known["since"]),
-            attempts=int(known["attempts"]),
-            error=str(known["error"]),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise OutboxError(f"{item_id} is no notification: {error}") from error
-
-
-def _content(item: Item) -> Sequence[bytes]:
-    head = {
-        "notification": item.delivery.notification,
-        "recipient": item.delivery.recipient,
-        "queue_id": item.queue_id,
-        "since": item.since,
-        "attempts": item.attempts,
-        "error": item.error,
-    }
-    return json.dumps(head).encode(), b"\n", item.delivery.content

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from pyquarantine_core.errors import OutboxError
-from pyquarantine_core.spool import Deferral, ItemFile, Spool
+from pyquarantine_core.outbox_items import Deferral, ItemFile
+from pyquarantine_core.spool import Spool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

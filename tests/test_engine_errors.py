@@ -18,7 +18,6 @@ from pyquarantine_core.testing.rules import received
 from pyquarantine_core.types import (
     Decision,
     Effect,
-    EffectPhase,
     Kind,
     Part,
     Stage,
@@ -356,37 +355,3 @@ class TestFailures:
         with pytest.raises(RuleError, match="could not write a note: SystemExit: 3"):
             cursor.commit()
         assert [one.step for one in cursor.failures] == ["r/a"]
-
-    def test_what_was_undone_is_not_committed(self) -> None:
-        note = Note()
-
-        def stage(message: Message) -> Decision:
-            message.stage(note)
-            return Decision(Verdict.TEMPFAIL)
-
-        cursor = run(ruleset(rule(action("r/a", stage))))
-        cursor.message.undo_effects()
-        assert cursor.commit() == []
-        assert note.done == ["prepared", "undone"]
-
-    def test_effects_are_committed_storages_first(self) -> None:
-        done: list[str] = []
-
-        class Told(Note):
-            phase = EffectPhase.NOTIFICATION
-
-            def commit(self) -> None:
-                done.append("told")
-
-        class Stored(Note):
-            def commit(self) -> None:
-                done.append("stored")
-
-        def stage(message: Message) -> None:
-            message.stage(Told())
-            message.stage(Stored())
-
-        cursor = run(ruleset(rule(action("r/a", stage))))
-        cursor.commit()
-        assert done == ["stored", "told"]
-        assert cursor.message.effects == []

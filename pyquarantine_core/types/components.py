@@ -72,9 +72,10 @@ class EffectPhase(IntEnum):
 
 
 class Effect(ABC):
-    """Something that outlasts the message, in two steps.
+    """Something that outlasts the message, in steps.
 
-    It is prepared while the rules run, and committed just before the MTA is answered, or undone.
+    It is prepared while the rules run, and committed just before the MTA is answered. It is undone
+    when it is not to be committed, or when a later one cannot be; else it is concluded.
     """
 
     phase: EffectPhase = EffectPhase.STORAGE
@@ -97,6 +98,13 @@ class Effect(ABC):
     @abstractmethod
     def undo(self) -> None:
         """Leave nothing behind, however far it got, even when it was never prepared."""
+
+    def conclude(self) -> None:  # noqa: B027 - most have nothing to conclude
+        """All effects of the message are committed, and none is undone any more.
+
+        What `undo` needed can be given back, and what undo could not take back can happen. An
+        error is logged and changes nothing: the message is answered as decided.
+        """
 
 
 @dataclass(frozen=True, slots=True)

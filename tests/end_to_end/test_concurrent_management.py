@@ -144,6 +144,7 @@ def hold(quarantine: Quarantine) -> Entry:
     )
     for effect in message.effects:
         effect.commit()
+        effect.conclude()
     message.close()
     return quarantine.get(message.variables["Q_ID"])
 

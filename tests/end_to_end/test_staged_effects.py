@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pyquarantine_core.spool import Spool
 from pyquarantine_core.testing.daemon import Daemon
 from pyquarantine_core.testing.mta import Mail, Verdict, send
+from pyquarantine_core.types import Delivery
 
 from ..conftest import InstallPlugin
 from .conftest import Admin, DaemonFactory
@@ -20,10 +25,11 @@ from .test_recipients import SPAM
 RECIPIENTS = ("u@example.org", "V@example.org")
 UNSENDABLE = "\udcff@example.org"
 PLUGIN = """
+import resource
 from pathlib import Path
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.types import (
-    Action, ActionType, Notification, NotificationType, Part, Stage)
+    Action, ActionType, Effect, EffectPhase, Notification, NotificationType, Part, Stage)
 
 class Notes(Notification):
     "One file per notification; none can be made as long as there is a directory `broken`."
@@ -50,6 +56,43 @@ class Move(Action):
         if self.directory.with_name("moving").exists():
             self.directory.rename(self.directory.with_name("gone"))
 
+class Starve(Action):
+    "From now on the worker can open nothing more, if there is a directory `starving`."
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+
+    def apply(self, message):
+        if self.directory.with_name("starving").exists():
+            _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+
+class Last(Effect):
+    "Waits for the other end of a FIFO when all before it is committed, then fails."
+
+    phase = EffectPhase.NOTIFICATION
+
+    def __init__(self, fifo):
+        self.fifo = fifo
+
+    def describe(self): return "be the last"
+    def prepare(self): pass
+    def undo(self): pass
+
+    def commit(self):
+        self.fifo.read_bytes()
+        raise RuntimeError("too late")
+
+class FailLast(Action):
+    "Stages that, if there is such a FIFO."
+
+    def __init__(self, directory):
+        self.fifo = Path(directory).with_name("fifo")
+
+    def apply(self, message):
+        if self.fifo.exists():
+            message.stage(Last(self.fifo))
+
 class TakeOut(Action):
     "Takes a recipient out of the envelope whom libmilter cannot name."
 
@@ -65,8 +108,9 @@ def pyquarantine_notifications():
 
 @hookimpl
 def pyquarantine_actions():
-    yield ActionType(name="move", summary="", needs=Stage.BODY, changes=Part.NOTHING,
-        schema=PATH, build=lambda o, _: Move(o["directory"]))
+    for name, action in (("move", Move), ("starve", Starve), ("fail_last", FailLast)):
+        yield ActionType(name=name, summary="", needs=Stage.BODY, changes=Part.NOTHING,
+            schema=PATH, build=lambda o, _, action=action: action(o["directory"]))
     yield ActionType(name="take_out", summary="", needs=Stage.BODY, changes=Part.RECIPIENTS,
         schema={"type": "object", "properties": {}}, build=lambda o, _: TakeOut())
 """
@@ -98,8 +142,8 @@ def mail(*more: str) -> Mail:
     return Mail("a@x.example", (*RECIPIENTS, *more), SPAM)
 
 
-def move(directory: Path) -> dict[str, Any]:
-    return {"name": "m", "type": "move", "options": {"directory": str(directory)}}
+def does(what: str, directory: Path) -> dict[str, Any]:
+    return {"name": "m", "type": what, "options": {"directory": str(directory)}}
 
 
 def nothing_is_left(directory: Path) -> bool:
@@ -111,7 +155,11 @@ def nothing_is_left(directory: Path) -> bool:
         for one in (directory / name).iterdir()
         if one.name not in OWN
     ]
-    return not left and not list((directory / "told").iterdir())
+    return not left and nothing_is_told(directory)
+
+
+def nothing_is_told(directory: Path) -> bool:
+    return not list((directory / "told").iterdir())
 
 
 def retry_leaves_one_of_each(daemon: Daemon, admin: Admin, directory: Path) -> bool:
@@ -133,26 +181,65 @@ def retry_leaves_one_of_each(daemon: Daemon, admin: Admin, directory: Path) -> b
 def test_a_second_storage_that_fails_at_its_commit(
     start: Start, admin: Admin, tmp_path: Path
 ) -> None:
-    daemon = start(move(tmp_path / "second"))
+    daemon = start(does("move", tmp_path / "second"))
     (tmp_path / "moving").mkdir()
     assert send(daemon.address, mail()).verdict is Verdict.TEMPFAIL
     daemon.wait_for_log(f": cannot store in {tmp_path}/second: No such file")
     assert nothing_is_left(tmp_path)
     (tmp_path / "moving").rmdir()
-    # What was written under a hidden name could not be removed from where it is now.
     (tmp_path / "gone").rename(tmp_path / "second")
-    assert admin.run("check").returncode == 1
-    (tmp_path / "second" / ".aside").rename(tmp_path / "aside")
+    assert list((tmp_path / "second").iterdir()) == []
     assert retry_leaves_one_of_each(daemon, admin, tmp_path)
 
 
 def test_an_outbox_that_fails_at_its_commit(start: Start, admin: Admin, tmp_path: Path) -> None:
-    daemon = start(move(tmp_path / "outbox"))
+    daemon = start(does("move", tmp_path / "outbox"))
     (tmp_path / "moving").mkdir()
     assert send(daemon.address, mail()).verdict is Verdict.TEMPFAIL
     assert nothing_is_left(tmp_path)
     (tmp_path / "moving").rmdir()
     (tmp_path / "gone").rename(tmp_path / "outbox")
+    assert retry_leaves_one_of_each(daemon, admin, tmp_path)
+
+
+def test_no_descriptors_that_are_left_at_the_commit(
+    start: Start, admin: Admin, tmp_path: Path
+) -> None:
+    daemon = start(does("starve", tmp_path / "second"))
+    (tmp_path / "starving").mkdir()
+    assert send(daemon.address, mail()).verdict is Verdict.TEMPFAIL
+    daemon.wait_for_log("Too many open files")
+    assert nothing_is_left(tmp_path)
+    (tmp_path / "starving").rmdir()
+    for pid in daemon.workers():
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+    assert retry_leaves_one_of_each(daemon, admin, tmp_path)
+
+
+def test_what_fails_when_the_notifications_are_committed(
+    start: Start, admin: Admin, tmp_path: Path
+) -> None:
+    """Nobody is told before all is committed, or the retry would tell them once more."""
+    daemon = start(does("fail_last", tmp_path / "second"))
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    answers = []
+    sending = threading.Thread(target=lambda: answers.append(send(daemon.address, mail())))
+    sending.start()
+    with fifo.open("wb"):  # the other end is there: both notifications are committed
+        assert len(waiting(tmp_path)) == len(RECIPIENTS)
+        spool = Spool(tmp_path / "outbox")
+        later = spool.stage("", Delivery("note", "later@example.org", b""))
+        spool.commit(later)
+        spool.conclude(later)
+        daemon.wait_for_log("notified <later@example.org>")
+        (tmp_path / "told" / "later@example.org").unlink()
+        assert nothing_is_told(tmp_path)
+    sending.join()
+    fifo.unlink()
+    assert [one.verdict for one in answers] == [Verdict.TEMPFAIL]
+    assert nothing_is_left(tmp_path)
     assert retry_leaves_one_of_each(daemon, admin, tmp_path)
 
 

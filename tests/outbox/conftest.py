@@ -107,7 +107,8 @@ class Post:
         ids = []
         for recipient in recipients:
             item_id = self.spool.stage("4XyZ", Delivery(notification, recipient, content))
-            self.spool.publish(item_id)
+            self.spool.commit(item_id)
+            self.spool.conclude(item_id)
             ids.append(item_id)
         return ids
 

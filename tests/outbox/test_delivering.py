@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from pyquarantine_core.courier import Courier
 from pyquarantine_core.errors import OutboxError, RefusedError, UnreachableError
 from pyquarantine_core.outbox_settings import OutboxSettings
+from pyquarantine_core.spool import CONCLUDED
+from pyquarantine_core.types import Delivery
 
 from .conftest import LIFETIME, Gate, Notes, Post, settings
 
@@ -26,6 +29,31 @@ def test_what_is_due_is_delivered_once_in_order(post: Post) -> None:
     post.send()
     assert post.notes.told == ["a@x.example", "b@x.example", "c@x.example"]
     assert (post.waiting, post.failed) == ([], [])
+
+
+def test_what_is_committed_waits_until_it_is_concluded(post: Post) -> None:
+    """A later effect of its message may fail, and then it shall never have been there."""
+    item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", b"x"))
+    post.spool.commit(item_id)
+    post.put("b@x.example")
+    post.send()
+    assert post.notes.told == ["b@x.example"]
+    post.spool.conclude(item_id)
+    post.send()
+    assert post.notes.told == ["b@x.example", "a@x.example"]
+
+
+@pytest.mark.parametrize("off", [CONCLUDED + 2, -CONCLUDED - 2], ids=["later", "clock set back"])
+def test_what_a_killed_worker_has_committed_is_delivered_after_a_while(
+    off: float, post: Post
+) -> None:
+    """Its message may be held."""
+    item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", b"x"))
+    post.spool.commit(item_id)
+    post.clock.advance(off)
+    os.utime(post.directory / item_id, (0, 0))
+    post.send()
+    assert (post.notes.told, post.waiting) == (["a@x.example"], [])
 
 
 def test_it_is_told_when_nothing_is_due_any_more(post: Post) -> None:

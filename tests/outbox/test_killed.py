@@ -70,7 +70,9 @@ class Killable:
     def put(self, *recipients: str) -> None:
         for recipient in recipients:
             item = Delivery("mail", recipient, b"Subject: x\r\n\r\nHello\r\n")
-            self.spool.publish(self.spool.stage("4XyZ", item))
+            item_id = self.spool.stage("4XyZ", item)
+            self.spool.commit(item_id)
+            self.spool.conclude(item_id)
 
     def start(self) -> None:
         self._process = subprocess.Popen(

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from pyquarantine_core.spool import FORGOTTEN, Deferral, Spool
+from pyquarantine_core.outbox_items import Deferral
+from pyquarantine_core.spool import FORGOTTEN, Spool
 from pyquarantine_core.types import Delivery
 
 from .conftest import Post
@@ -110,15 +111,15 @@ def test_a_crash_while_it_is_put_there_leaves_it_whole_or_not_at_all(
 def test_what_another_process_is_writing_is_not_swept(post: Post) -> None:
     item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
     assert post.spool.sweep(time.time()) == 0
-    post.spool.publish(item_id)
+    post.spool.commit(item_id)
     assert post.waiting == [item_id]
 
 
-def test_what_was_swept_cannot_be_published(post: Post) -> None:
+def test_what_was_swept_cannot_be_committed(post: Post) -> None:
     item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
     assert post.spool.sweep(time.time() + FORGOTTEN + 1) == 1
     with pytest.raises(FileNotFoundError):
-        post.spool.publish(item_id)
+        post.spool.commit(item_id)
     assert copies(post) == []
 
 
@@ -137,7 +138,7 @@ def test_a_sweep_takes_nothing_else(post: Post) -> None:
 def test_what_is_undone_leaves_nothing(post: Post, discard_late: bool) -> None:
     item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
     if discard_late:
-        post.spool.publish(item_id)
+        post.spool.commit(item_id)
     post.spool.discard(item_id)
     assert list(post.directory.glob("*[0-9]*")) == []
 

@@ -68,7 +68,15 @@ class Directory:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         os.close(self._fd)
+
+    def check_is_at(self, path: Path) -> None:
+        """Raise a FileNotFoundError unless the path still leads here."""
+        if not os.path.samestat(path.stat(), os.fstat(self._fd)):
+            raise FileNotFoundError(errno.ENOENT, "it is another directory now")
 
     def lock(self) -> bool:
         """Take its exclusive lock while it is open; False when another process has it."""

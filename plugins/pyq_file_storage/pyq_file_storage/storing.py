@@ -1,14 +1,14 @@
 """How a message becomes an entry: written under hidden names, then published, or undone.
 
 From its creation until it is committed or undone the data file is locked: that tells a check of
-the storage that the process which writes it is alive.
+the storage that the process which writes it is alive. The directory stays open until nothing can
+be undone any more, since there may be no descriptor left to open it again.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class StoreInDirectory(StoreEffect):
         self._published: list[str] = []
         self._variables: dict[str, str] = {}
         self._locked = -1
+        self._directory: Directory | None = None
 
     def describe(self) -> str:
         return f"store the message in {self._path}"
@@ -51,7 +52,8 @@ class StoreInDirectory(StoreEffect):
             StorageError: the directory is gone, the disk is full, ...; `undo` cleans up.
         """
         new = self._new
-        with explained(f"cannot store in {self._path}"), Directory(self._path) as directory:
+        with explained(f"cannot store in {self._path}"):
+            directory = self._directory = Directory(self._path)
             stored_at, fd = self._reserve(directory)
             directory.fill(fd, new.message.chunks(original=new.original), mode=self._mode)
             if new.metavar is not None:
@@ -67,9 +69,11 @@ class StoreInDirectory(StoreEffect):
         Raises:
             StorageError: a public name is taken, the directory is gone, nothing is prepared.
         """
-        if not self._names:
+        directory = self._directory
+        if directory is None or not self._names:
             raise StorageError(f"cannot store in {self._path}: the message was not prepared")
-        with explained(f"cannot store in {self._path}"), Directory(self._path) as directory:
+        with explained(f"cannot store in {self._path}"):
+            directory.check_is_at(self._path)
             for name in self._names:
                 directory.publish(hidden(name), name)
                 self._published.append(name)
@@ -82,14 +86,11 @@ class StoreInDirectory(StoreEffect):
 
         The hidden name of the data goes last, since its lock is what says that we are at work.
         """
-        if not self._names:
+        directory = self._directory
+        if directory is None:
             return
         try:
-            with (
-                explained(f"cannot remove from {self._path}"),
-                suppress(FileNotFoundError),  # the directory is gone, and the files with it
-                Directory(self._path) as directory,
-            ):
+            with explained(f"cannot remove from {self._path}"):
                 directory.remove(*self._published, *map(hidden, reversed(self._names)))
                 if self._published:
                     directory.sync()
@@ -97,6 +98,12 @@ class StoreInDirectory(StoreEffect):
             self._published.clear()
             self._names.clear()
             self._unlock()
+            self.conclude()
+
+    def conclude(self) -> None:
+        directory, self._directory = self._directory, None
+        if directory is not None:
+            directory.close()
 
     def _unlock(self) -> None:
         if self._locked >= 0:

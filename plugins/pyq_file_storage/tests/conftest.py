@@ -90,6 +90,7 @@ def store(stage: Stage) -> Store:
         effect = stage(storage, message, **new)
         effect.prepare()
         effect.commit()
+        effect.conclude()
         return effect.variables["S_ID"]
 
     return stored

@@ -52,6 +52,7 @@ def store(storage: FileStorage, *, metadata: bool = True) -> None:
     effect = staged(storage, metadata=metadata)
     effect.prepare()
     effect.commit()
+    effect.conclude()
 
 
 def store_without_metadata(storage: FileStorage) -> None:

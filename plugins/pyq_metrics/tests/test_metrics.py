@@ -132,7 +132,7 @@ def test_what_the_outbox_has_is_told(daemon: Daemon, port: int, tmp_path: Path) 
     spool.make()
     ids = [spool.stage("4XyZ", Delivery("gone", "u@example.org", b"x")) for _ in range(3)]
     for item_id in ids:
-        spool.publish(item_id)
+        spool.commit(item_id)
     spool.fail(spool.read(ids[0]))
     spool.count_dropped()
     assert value(port, "pyquarantine_outbox_items") == 2

@@ -92,6 +92,8 @@ class ActionContract(TypeContract):
         for effect in sorted(message.effects, key=lambda one: one.phase):
             assert effect.describe().isprintable()
             effect.commit()
+        for effect in message.effects:
+            effect.conclude()
 
     def test_threads_use_it_at_the_same_time(self, config: Config) -> None:
         expected = [_judge(config, received(content), name) for name, content in MIX.items()]

@@ -212,6 +212,7 @@ class StorageContract(TypeContract):
         with pytest.raises(EntryNotFoundError), storage.claim(entry_id):
             pass
         effect.commit()
+        effect.conclude()
         assert [entry.id for entry in storage.entries()] == [entry_id]
 
     def test_what_was_not_prepared_cannot_be_committed(self, storage: Storage) -> None:

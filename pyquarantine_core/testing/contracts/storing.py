@@ -35,6 +35,7 @@ def store(storage: Storage, message: Message, **new: Any) -> str:
     effect = stage(storage, message, **new)
     effect.prepare()
     effect.commit()
+    effect.conclude()
     return effect.variables[f"{PREFIX}_ID"]
 
 
@@ -63,6 +64,7 @@ def store_slowly(storage: Storage, test: Teller) -> None:
     test.wait()
     effect.commit()
     test.tell(effect.variables[f"{PREFIX}_ID"])
+    effect.conclude()
     test.wait()
 
 
