@@ -23,6 +23,8 @@ BEAT = 1.0
 """Seconds between two signs of life."""
 SILENCE = 5.0
 """Seconds of silence that a busy machine may cause, however short `timeout` is."""
+OPENING = 120.0
+"""Seconds that a process which takes the place of another one has to open what it needs."""
 STOP_TIMEOUT = 15.0
 """Seconds after which a process that was told to stop is killed."""
 TO_TELL = 2.0
@@ -103,6 +105,7 @@ class Generation:
     _told: bool = False
     _stopping: bool = False
     _leave_until: float = math.inf
+    _looked: float = math.inf
 
     def run(self) -> int:
         """Run all; returns the exit status: 0, or 1 when they could not be started."""
@@ -247,26 +250,32 @@ class Generation:
 
     def _watch(self) -> None:
         now = time.monotonic()
+        if now - self._looked > SILENCE:  # it was not running itself, and they may not have been
+            for process in self._processes.values():
+                process.heard = now
+        self._looked = now
         for process in list(self._processes.values()):
             if now >= process.kill_at:
                 logger.error("killing %s %d, which does not end", process.role.name, process.pid)
                 process.kill_at = math.inf
                 _signal(process, signal.SIGKILL)
-            elif process.ready and not process.given_up:
+            elif not process.given_up and (process.ready or self._ready):
                 silence = now - process.heard
-                if silence > max(self.timeout, SILENCE):
+                if silence > max(self.timeout, SILENCE if process.ready else OPENING):
                     self._give_up(process, f"no sign of life for {silence:.0f} s", TO_TELL)
 
     def _give_up(self, process: _Process, why: str, spared: float) -> None:
-        """Replace a process at once, and kill it when its time is up."""
+        """Replace a process, and kill it when its time is up."""
         process.given_up = True
         process.kill_at = min(process.kill_at, time.monotonic() + spared)
-        logger.error("%s %d hangs: %s", process.role.name, process.pid, why)
+        what = f"{process.role.name} {process.pid} hangs: {why}"
         _signal(process, signal.SIGUSR1)  # faulthandler writes where it is to standard error
         if self._stopping or self._leaving:
+            logger.error("%s", what)
             return
         process.channel.leave()
-        self._vacancies.append(_Vacancy(process.role, 0.0, 0))
+        failures = 0 if process.ready else process.failures + 1
+        self._try_again(process.role, failures, f"{what}; replacing it")
 
     def _listen(self) -> None:
         """Wait for something to happen, at most until the next beat."""

@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     os.set_inheritable(options.listener, False)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if sys.__stderr__ is not None:
         faulthandler.register(signal.SIGUSR1, sys.__stderr__)
     set_up_logging(debug=options.debug)

@@ -105,44 +105,6 @@ def test_the_word_of_a_stranger_who_took_the_daemons_name_does_not_count(admin: 
     assert f"not asked: who listens for {admin.config} is nobody" in done.stderr.decode()
 
 
-FORK_FAILS_TWICE = """
-import os, sys
-from pyquarantine_core.channel import Parent, Word
-from pyquarantine_core.generation import Generation, Role
-
-fork, failures = os.fork, [1, 2]
-
-def fork_or_fail():
-    if failures:
-        failures.pop()
-        raise BlockingIOError(11, "Resource temporarily unavailable")
-    return fork()
-
-def work(parent):
-    parent.report(Word.READY)
-    while not parent.stop:
-        parent.wait()
-    return 0
-
-os.fork = fork_or_fail
-parent = Parent.inherited(int(sys.argv[1]))
-sys.exit(Generation([Role("worker", work, lingers=True)], parent, lambda: None, 9.0, 9.0).run())
-"""
-
-
-def test_a_worker_that_cannot_be_forked_is_forked_later() -> None:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, theirs:
-        generation = subprocess.Popen(
-            [sys.executable, "-c", FORK_FAILS_TWICE, str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-        )
-        theirs.close()
-        ours.settimeout(30)
-        assert ours.recv(100).split() == [b"ready"]
-    assert generation.wait(30) == 0
-
-
 def listening_inode(port: int) -> str:
     """Of the socket that listens at this port of IPv4 (proc(5), /proc/net/tcp)."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
