@@ -99,6 +99,8 @@ def set_up_logging(
         text = SafeFormatter("%(asctime)s [%(process)d] %(levelname)s: %(message)s")
     handler.setFormatter(JsonFormatter() if as_json else text)
     root = logging.getLogger()
+    for old in root.handlers:
+        old.close()  # the socket of syslog; standard error stays open
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
 

@@ -25,6 +25,7 @@ from pyquarantine_core.channel import Child, Report, Word
 from pyquarantine_core.config_file import read_config_file
 from pyquarantine_core.control import ControlServer
 from pyquarantine_core.errors import ConfigError, ListenError
+from pyquarantine_core.log import set_up_logging
 from pyquarantine_core.sockets import Listener
 
 logger = logging.getLogger(__name__)
@@ -160,19 +161,20 @@ class Supervisor:
         if old.replaced:
             return
         old.replaced = True
+        note = self._take_up()
         logger.info("reloaded")
-        note = self._what_takes_a_restart()
         if note:
             logger.warning("%s", note)
         systemd.notify(f"READY=1\nSTATUS=Listening at {self._listener}")
         self._answer("", note)
 
-    def _what_takes_a_restart(self) -> str:
-        """Which settings of the socket the config has changed since it was made, if any."""
+    def _take_up(self) -> str:
+        """Log as the config says now; which settings of the socket have changed, if any."""
         try:
             now = read_config_file(self._config).data
         except ConfigError:  # it has been changed once more, and the next reload will say it
             return ""
+        set_up_logging(debug=self._debug, as_json=now.get("log_format") == "json")
         changed = [key for key, value in self._listening.items() if now.get(key) != value]
         if not changed:
             return ""
@@ -202,6 +204,7 @@ class Supervisor:
             self._status = status if status > 0 else 1
         else:
             self._put_off(self._failures)
+            self._answer(why)
 
     def _not_executed(self, why: str) -> None:
         if self._serving is None:  # else that is logged as a reload that failed

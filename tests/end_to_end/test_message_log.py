@@ -15,7 +15,7 @@ from pyquarantine_core.testing.daemon import write_config
 from pyquarantine_core.testing.mta import Mail, Verdict, send
 
 from ..conftest import InstallPlugin
-from .conftest import DaemonFactory
+from .conftest import Admin, DaemonFactory
 from .test_recipients import SPAM, config
 
 RECIPIENTS = tuple(f"u{number}@example.org" for number in range(12))
@@ -109,3 +109,18 @@ def test_for_machines_all_lines_are_json_and_that_of_a_message_has_its_fields(
     assert (done["sender"], done["recipients"]) == ("a@x.example", list(RECIPIENTS))
     assert (done["client"], done["milliseconds"] > 0) == ("192.0.2.1", True)
     assert any(entry.get("step") == "all/hold" for entry in entries)
+
+
+def test_a_reload_changes_the_format_of_all_processes(
+    start_daemon: DaemonFactory, admin: Admin, tmp_path: Path
+) -> None:
+    daemon = start_daemon(config(tmp_path, 25))
+    before = daemon.log
+    write_config(admin.config, config(tmp_path, 25) | {"log_format": "json", "workers": 2})
+    admin.out("reload")
+    send(daemon.address, MAIL)
+    daemon.wait_for_log('"verdict": "accept"')
+    later = daemon.log.removeprefix(before).splitlines()
+    first = next(number for number, line in enumerate(later) if line.startswith("{"))
+    told = [json.loads(line) for line in later[first:] if " has left" not in line]
+    assert {"ready with 2 processes", "reloaded"} <= {one["message"] for one in told}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +30,12 @@ class Slot:
         Raises:
             OSError: the directory cannot be written to.
         """
-        for number in itertools.count():
-            descriptor = os.open(directory / f"slot_{number}", os.O_RDWR | os.O_CREAT, 0o600)
-            if _locked(descriptor):
-                return cls(number, descriptor)
-            os.close(descriptor)
+        with _alone(directory):
+            for number in itertools.count():
+                descriptor = os.open(directory / f"slot_{number}", os.O_RDWR | os.O_CREAT, 0o600)
+                if _locked(descriptor):
+                    return cls(number, descriptor)
+                os.close(descriptor)
         raise AssertionError
 
     def free(self) -> None:
@@ -43,11 +46,23 @@ class Slot:
 def living(directory: Path) -> int:
     """How many processes have a number."""
     count = 0
-    for path in directory.glob("slot_*"):
-        descriptor = os.open(path, os.O_RDONLY)
-        count += not _locked(descriptor)
-        os.close(descriptor)
+    with _alone(directory):
+        for path in directory.glob("slot_*"):
+            descriptor = os.open(path, os.O_RDONLY)
+            count += not _locked(descriptor)
+            os.close(descriptor)
     return count
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Nobody else looks at the numbers: to look at one is to lock it, for a moment."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _locked(descriptor: int) -> bool:

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,28 @@ import pytest
 from pyquarantine_core.spool import Spool
 from pyquarantine_core.testing.daemon import Daemon, DaemonFailed, write_config
 from pyquarantine_core.testing.mta import Mail, Verdict, send
+from pyquarantine_core.testing.processes import wait_until
 from pyquarantine_core.types import Delivery
 
 MAIL = Mail("a@x.example", ("b@x.example",), b"Subject: x\n\nx\n")
 ACTIONS = """
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.types import Action, ActionType, ConditionType, Condition
-from pyquarantine_core.types import Decision, Match, Part, Stage, Verdict
+from pyquarantine_core.types import Decision, Effect, EffectPhase, Match, Part, Stage, Verdict
+
+class Kept(Effect):
+    def __init__(self, phase): self.phase = phase
+    def describe(self): return "do nothing"
+    def prepare(self): pass
+    def commit(self): pass
+    def undo(self): pass
 
 class Reject(Action):
+    "Stores one copy and tells two recipients, as far as the core can see."
+
     def apply(self, message):
+        for phase in (EffectPhase.STORAGE, EffectPhase.NOTIFICATION, EffectPhase.NOTIFICATION):
+            message.stage(Kept(phase))
         return Decision(Verdict.REJECT)
 
 class FromSpammer(Condition):
@@ -120,7 +133,11 @@ def test_messages_of_all_workers_are_counted_by_verdict_rule_and_action(
     assert value(port, ACCEPTED) == 7
     assert value(port, 'pyquarantine_rule_matches_total{rule="spam"}') == 5
     assert value(port, 'pyquarantine_actions_total{action="no",rule="spam"}') == 5
+    assert value(port, "pyquarantine_stored_total") == 5
+    assert value(port, "pyquarantine_notified_total") == 10
     assert value(port, "pyquarantine_message_seconds_count") == 12
+    assert value(port, 'pyquarantine_message_seconds_bucket{le="+Inf"}') == 12
+    assert value(port, "pyquarantine_message_seconds_sum") > 0
     assert value(port, "pyquarantine_workers") == 2
     assert value(port, "pyquarantine_outbox_items") == 0
     assert value(port, "pyquarantine_outbox_failed") == 0
@@ -135,6 +152,12 @@ def test_what_the_outbox_has_is_told(daemon: Daemon, port: int, tmp_path: Path) 
         spool.commit(item_id)
     spool.fail(spool.read(ids[0]))
     spool.count_dropped()
+    assert 0 < value(port, "pyquarantine_outbox_oldest_seconds") < 3600
+    old = tmp_path / "outbox" / "20200101000000000000_0123abcd"
+    (tmp_path / "outbox" / ids[1]).rename(old)
+    since = datetime.now(UTC) - datetime(2020, 1, 1, tzinfo=UTC)
+    age = value(port, "pyquarantine_outbox_oldest_seconds")
+    assert age == pytest.approx(since.total_seconds(), abs=3600)
     assert value(port, "pyquarantine_outbox_items") == 2
     assert value(port, "pyquarantine_outbox_failed") == 1
     assert value(port, "pyquarantine_outbox_dropped_total") == 1
@@ -225,6 +248,20 @@ def test_a_full_disk_stops_no_worker(
 
 
 def test_health_says_whether_a_worker_lives(daemon: Daemon, port: int) -> None:
+    assert get(port, "/health") == "ok\n"
+    (generation,) = daemon.generations()
+    os.kill(generation, signal.SIGSTOP)  # it replaces nobody
+    for worker in daemon.workers()[:2]:
+        pidfd = os.pidfd_open(worker)
+        os.kill(worker, signal.SIGKILL)
+        await_end(pidfd)
+    with pytest.raises(urllib.error.HTTPError) as unhealthy:
+        get(port, "/health")
+    assert unhealthy.value.code == 503
+    unhealthy.value.close()
+    assert value(port, "pyquarantine_workers") == 0
+    os.kill(generation, signal.SIGCONT)
+    assert wait_until(lambda: value(port, "pyquarantine_workers") == 2, 60)
     assert get(port, "/health") == "ok\n"
 
 
