@@ -130,7 +130,7 @@ def test_the_config_is_tested_without_listening(tmp_path: Path) -> None:
 
 def test_a_bad_config_is_one_line_and_status_78(tmp_path: Path) -> None:
     bad = write_config(tmp_path / "bad.conf", RULES | {"socket": "inet:0@127.0.0.1", "sockte": 1})
-    for arguments in (("-t", "-c", bad), ("-c", bad)):
+    for arguments in (("-t", "-c", bad), ("-d", "-c", bad)):
         done = milter(*arguments)
         assert done.returncode == os.EX_CONFIG
         assert "unknown key; did you mean 'socket'?" in done.stderr
@@ -184,7 +184,7 @@ def test_a_worker_that_cannot_open_its_storage_ends_the_daemon_with_the_reason(
             "rules": [{"name": "r", "actions": [store]}],
         },
     )
-    done = milter("-c", config)
+    done = milter("-d", "-c", config)
     assert done.returncode == 1
     assert f"{tmp_path}/file" in done.stderr
     assert "Traceback" not in done.stderr
