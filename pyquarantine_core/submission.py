@@ -12,6 +12,7 @@ from enum import Enum
 
 from pyquarantine_core.errors import InDoubtError, ReleaseError
 from pyquarantine_core.printable import printable
+from pyquarantine_core.smtp_client import SmtpClient
 
 TIMEOUT = 60.0
 """Seconds to wait for the server at each step but the last."""
@@ -212,7 +213,7 @@ class SmtpSession:
 
 
 def _connected(server: tuple[str, int]) -> smtplib.SMTP:
-    smtp = smtplib.SMTP(*server, timeout=TIMEOUT)
+    smtp = SmtpClient(*server, timeout=TIMEOUT)
     try:
         smtp.ehlo_or_helo_if_needed()
         if smtp.has_extn("starttls"):

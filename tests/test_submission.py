@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -328,4 +331,26 @@ class TestSession:
             session = SmtpSession(("127.0.0.1", silent.getsockname()[1]))
             with pytest.raises(SubmissionError, match="timed out") as caught:
                 session.send(SENDER, [ONE], CONTENT)
+        assert caught.value.failure is Failure.UNREACHABLE
+
+    @pytest.mark.parametrize("drop", [b"220-hello\r\n", b"2"], ids=["lines", "bytes"])
+    def test_a_server_whose_reply_never_ends_is_unreachable(
+        self, drop: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(submission, "TIMEOUT", 0.2)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def drip() -> None:
+                connection, _ = listening.accept()
+                with connection, suppress(OSError):  # the client has hung up
+                    for _ in range(500):
+                        connection.sendall(drop)
+                        time.sleep(0.01)
+
+            dripping = threading.Thread(target=drip)
+            dripping.start()
+            session = SmtpSession(("127.0.0.1", listening.getsockname()[1]))
+            with pytest.raises(SubmissionError, match="timed out") as caught:
+                session.send(SENDER, [ONE], CONTENT)
+            dripping.join()
         assert caught.value.failure is Failure.UNREACHABLE
