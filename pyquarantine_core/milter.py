@@ -291,8 +291,8 @@ class Connection:
             failures=tuple(self._cursor.failures),
         )
         log_done(done)
-        self._leave()
         self._filter.message_done(done)
+        self._leave()  # from here on the answer is on its way
 
     def _leave(self) -> None:
         message, self._message = self._message, None

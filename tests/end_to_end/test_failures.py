@@ -260,7 +260,7 @@ def test_what_was_held_when_the_daemon_stops_was_answered(
     install_plugin: InstallPlugin, start_daemon: DaemonFactory, admin: Admin, tmp_path: Path
 ) -> None:
     # The observer is slow, so that there is a time between commit and answer.
-    install_plugin("observer", OBSERVER.format(body="time.sleep(0.1)"))
+    install_plugin("observer", OBSERVER.format(body="time.sleep(1.5)"))
     daemon = start_daemon(config(tmp_path, 25, milter_action="DISCARD"))
     answered: list[Verdict] = []
 
