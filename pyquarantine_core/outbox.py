@@ -124,9 +124,7 @@ class _Room:
 
     def _count(self) -> None:
         begun = self._clock()
-        waiting = self._spool.waiting()
-        self._items = len(waiting)
-        self._bytes = sum(one.size for one in waiting)
+        self._items, self._bytes = self._spool.occupied()
         ended = self._clock()
         self._count_at = ended + max(COUNT_AGAIN, SHARE_OF_TIME * (ended - begun))
 

@@ -141,6 +141,17 @@ class Spool:
         """The items that wait, oldest first."""
         return _items(self.directory)
 
+    def occupied(self) -> tuple[int, int]:
+        """How many items wait or are being put here, and their bytes."""
+        sizes = {}
+        with os.scandir(self.directory) as entries:
+            for entry in entries:
+                item_id = entry.name.removeprefix(".")
+                if _ID.fullmatch(item_id):
+                    with suppress(FileNotFoundError):  # meanwhile
+                        sizes[item_id] = entry.stat(follow_symlinks=False).st_size
+        return len(sizes), sum(sizes.values())
+
     def failed(self) -> list[ItemFile]:
         """The items that have failed, oldest first."""
         return _items(self._failed) if self._failed.exists() else []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pyquarantine_core.testing.processes import wait_until
+from pyquarantine_core.testing.processes import PATIENCE, wait_until
 
 BEGIN = """
 import os, signal, sys, time
@@ -80,12 +80,12 @@ def run(tmp_path: Path) -> Run:
                 stderr=errors,
             )
             theirs.close()
-            ours.settimeout(30)
+            ours.settimeout(PATIENCE)
             try:
                 yield Running(ours, process.pid, log)
             finally:
                 ours.close()
-                status = process.wait(60)
+                status = process.wait(PATIENCE)
             assert status == 0
 
     return running
@@ -156,5 +156,5 @@ work = work_or_hang
 def test_one_that_never_comes_to_serve_is_replaced_as_well(run: Run) -> None:
     with run(SECOND_OPENS_FOR_EVER, 1) as generation:
         generation.hear(b"ready")
-        assert wait_until(lambda: "serves: 3" in generation.log, 60), generation.log
+        assert wait_until(lambda: "serves: 3" in generation.log, PATIENCE), generation.log
     assert " hangs: no sign of life for " in generation.log

@@ -14,7 +14,7 @@ from pyquarantine_core import submission
 from pyquarantine_core.errors import InDoubtError, ReleaseError, StorageError
 from pyquarantine_core.submission import Failure, SmtpSession, SubmissionError, submit
 from pyquarantine_core.testing.sink import Received, SmtpSink
-from pyquarantine_core.testing.sockets import free_port
+from pyquarantine_core.testing.sockets import refusing_port
 
 SENDER = "Sender@example.org"
 ONE, TWO = "One@example.org", "two@example.org"
@@ -220,9 +220,10 @@ class TestRefusals:
         assert told == []
 
     def test_a_server_that_is_not_there(self) -> None:
-        port = free_port()
-        with pytest.raises(ReleaseError, match=f"127.0.0.1 port {port}: .*Connection refused"):
-            submit(("127.0.0.1", port), SENDER, (ONE,), CONTENT)
+        with refusing_port() as port:
+            complaint = f"127.0.0.1 port {port}: .*Connection refused"
+            with pytest.raises(ReleaseError, match=complaint):
+                submit(("127.0.0.1", port), SENDER, (ONE,), CONTENT)
 
     def test_what_the_server_says_cannot_steer_the_terminal(self, smtp_sink: SmtpSink) -> None:
         smtp_sink.refuse_data = "554 \x1b[2Jgone"

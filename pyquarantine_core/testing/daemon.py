@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from pyquarantine_core.testing.processes import PATIENCE
+
 
 class DaemonFailed(RuntimeError):  # noqa: N818 - the name says what happened
     """The daemon did not start, or did not end; the text holds its log."""
@@ -56,7 +58,7 @@ class Daemon:
         with self._changed:
             return "".join(self._lines)
 
-    def start(self, timeout: float = 30.0) -> Self:
+    def start(self, timeout: float = PATIENCE) -> Self:
         """Start it and wait until its workers serve.
 
         Raises:
@@ -75,7 +77,7 @@ class Daemon:
             raise
         return self
 
-    def stop(self, timeout: float = 60.0) -> int:
+    def stop(self, timeout: float = PATIENCE) -> int:
         """Send SIGTERM and wait for its end; returns the exit status.
 
         Raises:
@@ -91,7 +93,7 @@ class Daemon:
         finally:
             self._end()
 
-    def wait_for_log(self, text: str, timeout: float = 30.0) -> str:
+    def wait_for_log(self, text: str, timeout: float = PATIENCE) -> str:
         """The first log line with this text, as soon as there is one.
 
         Raises:
@@ -122,7 +124,7 @@ class Daemon:
         self._process.send_signal(signal.SIGHUP)
         with self._changed:
             if not self._changed.wait_for(
-                lambda: self._count(" reloaded\n") > seen or self._ended, 30.0
+                lambda: self._count(" reloaded\n") > seen or self._ended, PATIENCE
             ):
                 raise DaemonFailed(f"the daemon did not reload:\n{''.join(self._lines)}")
 

@@ -39,6 +39,7 @@ from pyquarantine_core.testing.delivery import (
 )
 from pyquarantine_core.testing.events import EVENTS, Stage, address_macros, client_data
 from pyquarantine_core.testing.mail import Header, Mail, bracketed, crlf, split
+from pyquarantine_core.testing.processes import PATIENCE
 from pyquarantine_core.testing.protocol import (
     CHUNK_SIZE,
     VERSION,
@@ -95,7 +96,7 @@ class MilterConnection:
         *,
         steps: Steps = Steps.ALL,
         actions: Actions = Actions.ALL,
-        timeout: float = 30.0,
+        timeout: float = PATIENCE,
     ) -> None:
         self._socket = MilterSocket.parse(address)
         self._offered = (steps, actions)

@@ -25,10 +25,10 @@ from pyquarantine_core.testing.postfix_files import (
     make_queue,
     write_configuration,
 )
-from pyquarantine_core.testing.processes import end_group, greets, wait_until
+from pyquarantine_core.testing.processes import PATIENCE, end_group, greets, wait_until
 from pyquarantine_core.testing.sockets import MilterSocket, free_port, is_free
 
-START_TIMEOUT = 30.0
+START_TIMEOUT = PATIENCE
 """Seconds within which Postfix greets."""
 
 STOP_TIMEOUT = 10.0
@@ -136,7 +136,7 @@ class Postfix:
         """Submit mail as a local user does, with the sendmail command (through `pickup`)."""
         self._run("sendmail", "-i", "-f", sender, "--", *recipients, content=content)
 
-    def wait_until_idle(self, timeout: float = 30.0) -> None:
+    def wait_until_idle(self, timeout: float = PATIENCE) -> None:
         """Wait until no message is on its way in or out; deferred and held mail stays put.
 
         Raises:

@@ -11,6 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+PATIENCE = 120.0
+"""Seconds that tests wait for what must happen: it costs nothing where it does, and machines may be
+slow or busy."""
+
 
 def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
     """Look again and again until the condition holds; False if it does not within the time.

@@ -21,6 +21,8 @@ from typing import Self
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from pyquarantine_core.testing.processes import PATIENCE
+
 _UNLIMITED = 1 << 30
 
 
@@ -131,7 +133,7 @@ class SmtpSink:
             self._controller.stop()
             self._controller = None
 
-    def wait_for(self, count: int, timeout: float = 30.0) -> tuple[Received, ...]:
+    def wait_for(self, count: int, timeout: float = PATIENCE) -> tuple[Received, ...]:
         """Wait until `count` messages have been taken, and return them all.
 
         Raises:
@@ -142,7 +144,7 @@ class SmtpSink:
                 raise TimeoutError(f"{len(self._received)} of {count} messages came: {self}")
             return tuple(self._received)
 
-    def wait_for_failures(self, count: int, timeout: float = 30.0) -> None:
+    def wait_for_failures(self, count: int, timeout: float = PATIENCE) -> None:
         """Wait until it has failed `count` times as it was told to.
 
         Raises:
@@ -152,7 +154,7 @@ class SmtpSink:
             if not self._changed.wait_for(lambda: self._failures >= count, timeout):
                 raise TimeoutError(f"failed {self._failures} of {count} times")
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float = 30.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """Wait until a condition on this sink holds.
 
         Raises:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -73,6 +75,14 @@ def free_port() -> int:
         port = random.randrange(10_000, 32_000)
         if is_free(port):
             return port
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """A TCP port of 127.0.0.1 at which nobody answers, and nobody can begin to until the end."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 def is_free(port: int) -> bool:

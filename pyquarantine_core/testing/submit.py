@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyquarantine_core.testing.mail import Mail, bracketed, crlf
+from pyquarantine_core.testing.processes import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def submit(
     mail_options: Sequence[str] = (),
     smtputf8: bool = False,
     source: str = "127.0.0.1",
-    timeout: float = 60.0,
+    timeout: float = PATIENCE,
 ) -> Submission:
     """Send one message to the server on 127.0.0.1; a refusal is a result, not an exception.
 
@@ -84,7 +85,7 @@ def submit_all(
     helo: str = "client.example",
     xclient: Mapping[str, str] | None = None,
     source: str = "127.0.0.1",
-    timeout: float = 60.0,
+    timeout: float = PATIENCE,
 ) -> list[Submission]:
     """Send messages one after the other in one session; arguments and errors as of `submit`."""
     with socket.create_connection(("127.0.0.1", port), timeout, (source, 0)) as stream:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from pyquarantine_core.testing.processes import PATIENCE
 from pyquarantine_core.testing.pytest_plugin import DaemonFactory
 from pyquarantine_core.testing.sink import SmtpSink
 
@@ -53,7 +54,7 @@ class Admin:
             [program, "-c", self.config, *arguments],
             check=False,
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def out(self, *arguments: str) -> bytes:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from pyquarantine_core.testing.processes import end_group, greets, wait_until
+from pyquarantine_core.testing.processes import PATIENCE, end_group, greets, wait_until
 from pyquarantine_core.testing.sockets import free_port, is_free
 
 UNPACKED = Path(sys.prefix) / "sendmail"
@@ -22,7 +22,7 @@ PROGRAM = UNPACKED / "usr/libexec/sendmail/sendmail"
 CF_TREE = UNPACKED / "usr/share/sendmail/cf"
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
-START_TIMEOUT = 30.0
+START_TIMEOUT = PATIENCE
 """Seconds within which sendmail greets."""
 STOP_TIMEOUT = 10.0
 """Seconds that its processes get to leave before they are killed."""
@@ -130,7 +130,7 @@ class Sendmail:
         parts = (self.directory / "traffic", self.directory / "output")
         return "".join(part.read_text(errors="replace") for part in parts if part.exists())
 
-    def wait_until_delivered(self, timeout: float = 30.0) -> None:
+    def wait_until_delivered(self, timeout: float = PATIENCE) -> None:
         """Wait until its queue is empty; a message is there before sendmail answers for it.
 
         Raises:

@@ -17,6 +17,7 @@ import pytest
 
 from pyquarantine_core.testing.daemon import Daemon, DaemonFailed, write_config
 from pyquarantine_core.testing.mta import Mail, MilterConnection, Verdict, send
+from pyquarantine_core.testing.processes import PATIENCE
 from pyquarantine_core.testing.pytest_plugin import PostfixFactory
 from pyquarantine_core.testing.sink import SmtpSink
 
@@ -38,7 +39,11 @@ RULES: dict[str, Any] = {
 def milter(*arguments: object) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("pyquarantine-milter")
     return subprocess.run(
-        [program, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=60
+        [program, *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
 
 
@@ -66,7 +71,7 @@ def test_a_message_under_way_is_answered_before_the_end(
     (rule,) = RULES["rules"]
     daemon = start_daemon({"rules": [rule | {"conditions": {"envfrom": "^a@"}}]})
     postfix = throwaway_postfix(daemon.address)
-    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=60) as client:
+    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=PATIENCE) as client:
         client.ehlo()
         client.mail("a@x.example")
         client.rcpt("b@x.example")
@@ -76,7 +81,7 @@ def test_a_message_under_way_is_answered_before_the_end(
         client.send(MAIL.content.replace(b"\n", b"\r\n") + b".\r\n")
         code, reply = client.getreply()
     assert code == 250, reply
-    smtp_sink.wait_for(1, 30)
+    smtp_sink.wait_for(1)
     assert b"X-A: b" in smtp_sink.received[0].content
     assert daemon.stop() == 0
 
@@ -194,5 +199,5 @@ def await_end(pidfd: int) -> None:
     """Wait until a process that is not our child has ended."""
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
-    assert poller.poll(30_000), "still running"
+    assert poller.poll(1000 * PATIENCE), "still running"
     os.close(pidfd)

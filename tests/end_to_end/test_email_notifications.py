@@ -14,7 +14,7 @@ import pytest
 
 from pyquarantine_core.testing.mta import Mail, Verdict, send
 from pyquarantine_core.testing.sink import Received, SmtpSink
-from pyquarantine_core.testing.sockets import free_port
+from pyquarantine_core.testing.sockets import refusing_port
 
 from .conftest import Admin, DaemonFactory
 from .test_recipients import config
@@ -86,10 +86,11 @@ def test_each_recipient_of_held_mail_gets_a_notification_of_its_own(
 def test_what_the_server_does_not_take_is_delivered_when_it_does(
     start_daemon: DaemonFactory, smtp_sink: SmtpSink, admin: Admin, tmp_path: Path
 ) -> None:
-    daemon = start_daemon(settings(tmp_path, free_port()))
-    assert send(daemon.address, MAIL).verdict is Verdict.DISCARD
-    daemon.wait_for_log("outbox: all of 'mail' wait for ")
-    daemon.stop()
+    with refusing_port() as port:
+        daemon = start_daemon(settings(tmp_path, port))
+        assert send(daemon.address, MAIL).verdict is Verdict.DISCARD
+        daemon.wait_for_log("outbox: all of 'mail' wait for ")
+        daemon.stop()
     smtp_sink.refuse_data = "451 4.3.0 later"
     daemon = start_daemon(settings(tmp_path, smtp_sink.port))
     admin.out("outbox", "retry", "--all")

@@ -15,6 +15,7 @@ import pytest
 
 from pyquarantine_core.testing.daemon import Daemon, write_config
 from pyquarantine_core.testing.mta import Mail, MilterConnection, Stage, Verdict, send
+from pyquarantine_core.testing.processes import PATIENCE
 from pyquarantine_core.testing.pytest_plugin import PostfixFactory
 from pyquarantine_core.testing.sink import SmtpSink
 from pyquarantine_core.testing.submit import submit
@@ -58,7 +59,7 @@ def test_a_storage_that_is_gone_defers_the_mail_and_nothing_is_kept_twice(
     assert submit(postfix.port, "a@x.example", ["b@x.example"], SPAM).accepted
     assert len(list((tmp_path / "one").iterdir())) == 1
     assert len(list((tmp_path / "two").iterdir())) == 1
-    smtp_sink.wait_for(1, 30)
+    smtp_sink.wait_for(1)
 
 
 def test_on_error_continue_goes_on_as_before_the_action(
@@ -344,4 +345,4 @@ def test_sigterm_ends_a_daemon_whose_plugin_hangs_while_it_opens(
         assert daemon.stdout is not None
         assert daemon.stdout.readline() == b"opening\n"
         daemon.terminate()
-        assert daemon.wait(60) == 0
+        assert daemon.wait(PATIENCE) == 0

@@ -18,7 +18,7 @@ import pytest
 from pyquarantine_core.testing.mta import Mail, Verdict, send
 from pyquarantine_core.testing.pytest_plugin import PostfixFactory
 from pyquarantine_core.testing.sink import SmtpSink
-from pyquarantine_core.testing.sockets import free_port
+from pyquarantine_core.testing.sockets import refusing_port
 from pyquarantine_core.testing.submit import submit
 
 from .conftest import Admin, DaemonFactory
@@ -152,15 +152,15 @@ def test_two_lists_in_one_database_could_share_a_table(
 def test_notifications_under_load_froze_the_daemon(
     start_daemon: DaemonFactory, smtp_sink: SmtpSink, admin: Admin, tmp_path: Path
 ) -> None:
-    daemon = start_daemon(settings(tmp_path, free_port()))
     mails = [
         Mail("a@x.example", (f"u{number}@example.org",), SPAM_IN_HTML) for number in range(100)
     ]
-    with ThreadPoolExecutor(8) as pool:
+    with refusing_port() as port, ThreadPoolExecutor(8) as pool:
+        daemon = start_daemon(settings(tmp_path, port))
         results = pool.map(lambda mail: send(daemon.address, mail), mails)
         assert Counter(one.verdict for one in results) == {Verdict.DISCARD: 100}
-    assert len(waiting(tmp_path)) == len(admin.held("hold")) == 100
-    daemon.stop()
+        assert len(waiting(tmp_path)) == len(admin.held("hold")) == 100
+        daemon.stop()
     start_daemon(settings(tmp_path, smtp_sink.port))
     told = by_recipient(smtp_sink, 100)
     assert sorted(told) == sorted(f"u{number}@example.org" for number in range(100))

@@ -18,7 +18,7 @@ import pytest
 
 from pyquarantine_core.testing.daemon import Daemon, write_config
 from pyquarantine_core.testing.mta import Mail, MilterConnection, Verdict, send
-from pyquarantine_core.testing.processes import wait_until
+from pyquarantine_core.testing.processes import PATIENCE, wait_until
 from pyquarantine_core.testing.sink import SmtpSink
 
 from .test_email_notifications import SPAM, settings
@@ -112,7 +112,7 @@ def test_it_holds_tells_reloads_and_replaces_workers(
         with MilterConnection(daemon.address) as connection:
             assert pyquarantine("reload") == b"reloaded\n"
             assert connection.send(MAIL).verdict is Verdict.DISCARD
-        assert wait_until(lambda: len(daemon.generations()) == 1, 60)
+        assert wait_until(lambda: len(daemon.generations()) == 1, PATIENCE)
         assert path.exists()  # no worker that left has taken it away
         assert send(daemon.address, MAIL).verdict is Verdict.DISCARD
 

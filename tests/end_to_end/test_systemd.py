@@ -13,6 +13,7 @@ import pytest
 
 from pyquarantine_core.testing.daemon import Daemon, write_config
 from pyquarantine_core.testing.mta import Mail, send
+from pyquarantine_core.testing.processes import PATIENCE
 
 ADD = {"name": "add", "type": "add_header", "options": {"field": "X-A", "value": "b"}}
 MAIL = Mail("a@x.example", ("b@x.example",), b"Subject: x\n\nx\n")
@@ -32,7 +33,7 @@ def test_systemd_hears_when_the_daemon_serves_and_when_it_stops(
     program = Path(sys.executable).with_name("pyquarantine-milter")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(name.replace("@", "\0") if abstract else name)
-        systemd.settimeout(30)
+        systemd.settimeout(PATIENCE)
         with subprocess.Popen([program, "-c", config]) as daemon:
             try:
                 ready = systemd.recv(1024).decode()
@@ -40,7 +41,7 @@ def test_systemd_hears_when_the_daemon_serves_and_when_it_stops(
                 assert send(milter, MAIL).modifications != ()
                 daemon.send_signal(signal.SIGTERM)
                 assert systemd.recv(1024) == b"STOPPING=1"
-                assert daemon.wait(60) == 0
+                assert daemon.wait(PATIENCE) == 0
             finally:
                 daemon.kill()
 

@@ -16,6 +16,7 @@ from pyquarantine_core.outbox import Outbox
 from pyquarantine_core.outbox_settings import OutboxSettings
 from pyquarantine_core.sender import Sender
 from pyquarantine_core.spool import Spool
+from pyquarantine_core.testing.processes import PATIENCE
 from pyquarantine_core.types import Delivery, Notification
 
 LIFETIME = 5 * 86400.0
@@ -132,7 +133,7 @@ class Post:
         """
         sender = sender or self.sender()
         sender.start_due()
-        assert sender.settle(30)
+        assert sender.settle(PATIENCE)
         return sender.start_due()
 
     @property
@@ -163,7 +164,7 @@ class Gate:
 
     def __call__(self, _: Delivery) -> None:
         self.reached.set()
-        assert self.opened.wait(30)
+        assert self.opened.wait(PATIENCE)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pyquarantine_core.courier import Courier
 from pyquarantine_core.errors import OutboxError, RefusedError, UnreachableError
 from pyquarantine_core.outbox_settings import OutboxSettings
 from pyquarantine_core.spool import CONCLUDED
+from pyquarantine_core.testing.processes import PATIENCE
 from pyquarantine_core.types import Delivery
 
 from .conftest import LIFETIME, Gate, Notes, Post, settings
@@ -245,15 +246,15 @@ class TestSeveralNotifications:
         sender = post.sender({"hanging": hanging, "alive": alive})
         post.put("a@x.example", notification="hanging")
         sender.start_due()
-        assert gate.reached.wait(30)
+        assert gate.reached.wait(PATIENCE)
         delivered = threading.Event()
         alive.before = lambda _: delivered.set()
         post.put("b@x.example", notification="alive")
         sender.start_due()
-        assert delivered.wait(30)
+        assert delivered.wait(PATIENCE)
         assert hanging.told == []
         gate.opened.set()
-        assert sender.settle(30)
+        assert sender.settle(PATIENCE)
         assert (hanging.told, alive.told) == (["a@x.example"], ["b@x.example"])
 
     def test_what_the_config_no_longer_has_waits_and_is_moved_aside_at_last(
@@ -318,11 +319,11 @@ class TestTrouble:
 
         post.notes.before = take_away
         sender.start_due()
-        assert sender.settle(30)
+        assert sender.settle(PATIENCE)
         away.rename(post.directory)
         assert len(post.waiting) == 1
         sender.start_due()
-        assert sender.settle(30)
+        assert sender.settle(PATIENCE)
         assert (post.notes.tried, post.waiting) == (["a@x.example"], [])
 
     def test_of_what_failed_only_so_much_is_kept(
@@ -332,7 +333,7 @@ class TestTrouble:
         ids = post.put(*(f"{number}@x.example" for number in range(10)))
         sender = post.sender(max_items=4)
         looks = iter([True, True, True, False])
-        sender.run(lambda _seconds, _woken: sender.settle(30) and next(looks))
+        sender.run(lambda _seconds, _woken: sender.settle(PATIENCE) and next(looks))
         assert post.failed == ids[-4:]
         assert "deleted the oldest 6 of what failed" in caplog.text
 

@@ -17,6 +17,7 @@ from pyquarantine_core import config as configuration
 from pyquarantine_core.sender import Sender
 from pyquarantine_core.spool import Spool
 from pyquarantine_core.testing.daemon import write_config
+from pyquarantine_core.testing.processes import PATIENCE
 from pyquarantine_core.testing.rules import rule
 from pyquarantine_core.testing.sink import SmtpSink
 from pyquarantine_core.types import Delivery
@@ -87,7 +88,7 @@ class Killable:
     def end(self) -> None:
         """Wait for the end of one that was killed."""
         assert self._process is not None
-        assert self._process.wait(30) == -signal.SIGKILL
+        assert self._process.wait(PATIENCE) == -signal.SIGKILL
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process = None
@@ -98,7 +99,7 @@ class Killable:
         notifications = {"mail": config.notifications["mail"].notification}
         sender = Sender(config.outbox.spool, notifications, config.outbox.settings)
         sender.start_due()
-        assert sender.settle(30)
+        assert sender.settle(PATIENCE)
 
     def close(self) -> None:
         """Its log shows on failure."""

@@ -54,6 +54,20 @@ def test_what_was_there_before_counts(post: Post) -> None:
     assert fill(post, Clock(), 2, max_items=3) == [True, False]
 
 
+def test_what_is_staged_takes_room_before_and_after_it_is_committed(post: Post) -> None:
+    clock = Clock()
+    outbox = post.outbox(clock, max_items=1)
+    delivery = Delivery("notes", "a@x.example", b"")
+    item_id = outbox.stage("4XyZ", delivery)
+    assert item_id is not None
+    for change in (outbox.spool.commit, outbox.spool.conclude, outbox.spool.discard):
+        clock.advance(1.1)
+        assert outbox.stage("4XyZ", delivery) is None
+        change(item_id)
+    clock.advance(1.1)
+    assert outbox.stage("4XyZ", delivery) is not None
+
+
 def test_there_is_room_again_when_some_are_delivered(post: Post) -> None:
     clock = Clock()
     outbox = post.outbox(clock, max_items=1)

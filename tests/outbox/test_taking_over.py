@@ -12,6 +12,7 @@ import pytest
 
 from pyquarantine_core import sender as sender_module
 from pyquarantine_core.sender import Sender
+from pyquarantine_core.testing.processes import PATIENCE
 from pyquarantine_core.types import Notification
 
 from .conftest import Gate, Notes, Post
@@ -37,7 +38,7 @@ class Running:
 
     def stop(self) -> None:
         self.tell_to_stop()
-        self._thread.join(30)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
         os.close(self._stopped)
         os.close(self._stop)
@@ -70,10 +71,10 @@ def delivering() -> tuple[Notes, threading.Semaphore]:
 def test_what_is_put_there_wakes_the_sender(post: Post, start: Start) -> None:
     notes, count = delivering()
     running = start(notes)
-    assert running.asked.acquire(timeout=30)
+    assert running.asked.acquire(timeout=PATIENCE)
     for number in range(3):
         post.put(f"{number}@x.example")
-        assert count.acquire(timeout=30)
+        assert count.acquire(timeout=PATIENCE)
     assert notes.told == ["0@x.example", "1@x.example", "2@x.example"]
 
 
@@ -83,14 +84,14 @@ def test_a_new_one_takes_over_when_the_old_one_has_finished(post: Post, start: S
     new_notes, count = delivering()
     old = start(old_notes)
     post.put("a@x.example", "b@x.example")
-    assert gate.reached.wait(30)
+    assert gate.reached.wait(PATIENCE)
     new = start(new_notes)
     old.tell_to_stop()
     for _ in range(5):  # it has asked so often, in vain
-        assert new.asked.acquire(timeout=30)
+        assert new.asked.acquire(timeout=PATIENCE)
     assert new_notes.tried == []
     gate.opened.set()
-    assert count.acquire(timeout=30)
+    assert count.acquire(timeout=PATIENCE)
     assert (old_notes.told, new_notes.tried) == (["a@x.example"], ["b@x.example"])
 
 
@@ -100,8 +101,8 @@ def test_a_directory_that_was_made_anew_is_used(
     monkeypatch.setattr(sender_module, "LOOK_AGAIN", 0.01)
     notes, count = delivering()
     running = start(notes)
-    assert running.asked.acquire(timeout=30)
+    assert running.asked.acquire(timeout=PATIENCE)
     post.directory.rename(post.directory.with_name("old"))
     post.directory.mkdir(mode=0o700)
     post.put("a@x.example")
-    assert count.acquire(timeout=30)
+    assert count.acquire(timeout=PATIENCE)

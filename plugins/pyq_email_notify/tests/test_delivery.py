@@ -6,7 +6,7 @@ import pytest
 
 from pyquarantine_core.errors import OutboxError, RefusedError, UnreachableError
 from pyquarantine_core.testing.sink import SmtpSink
-from pyquarantine_core.testing.sockets import free_port
+from pyquarantine_core.testing.sockets import refusing_port
 from pyquarantine_core.types import Delivery, Notification
 
 from .conftest import Notifier
@@ -77,8 +77,8 @@ def test_the_outbox_learns_what_a_refusal_means(
 
 
 def test_a_server_that_is_not_there_makes_all_wait(notify: Notifier) -> None:
-    with pytest.raises(UnreachableError, match="Connection refused"):
-        deliver(notify.build(smtp_port=free_port()), "u@example.org")
+    with refusing_port() as port, pytest.raises(UnreachableError, match="Connection refused"):
+        deliver(notify.build(smtp_port=port), "u@example.org")
 
 
 def test_an_address_that_cannot_be_sent_is_refused(notify: Notifier, smtp_sink: SmtpSink) -> None:

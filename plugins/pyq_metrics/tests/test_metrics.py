@@ -21,7 +21,8 @@ import pytest
 from pyquarantine_core.spool import Spool
 from pyquarantine_core.testing.daemon import Daemon, DaemonFailed, write_config
 from pyquarantine_core.testing.mta import Mail, Verdict, send
-from pyquarantine_core.testing.processes import wait_until
+from pyquarantine_core.testing.processes import PATIENCE, wait_until
+from pyquarantine_core.testing.sockets import free_port
 from pyquarantine_core.types import Delivery
 
 MAIL = Mail("a@x.example", ("b@x.example",), b"Subject: x\n\nx\n")
@@ -67,11 +68,7 @@ def pyquarantine_conditions():
 
 @pytest.fixture
 def port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    return free_port()
 
 
 @pytest.fixture
@@ -101,7 +98,7 @@ def daemon(config: dict[str, Any], tmp_path: Path) -> Iterator[Daemon]:
 
 
 def get(port: int, path: str = "/metrics") -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as reply:
         text: str = reply.read().decode()
         return text
 
@@ -261,7 +258,7 @@ def test_health_says_whether_a_worker_lives(daemon: Daemon, port: int) -> None:
     unhealthy.value.close()
     assert value(port, "pyquarantine_workers") == 0
     os.kill(generation, signal.SIGCONT)
-    assert wait_until(lambda: value(port, "pyquarantine_workers") == 2, 60)
+    assert wait_until(lambda: value(port, "pyquarantine_workers") == 2, PATIENCE)
     assert get(port, "/health") == "ok\n"
 
 
@@ -301,5 +298,5 @@ def test_a_port_that_is_none_is_one_line(config: dict[str, Any], tmp_path: Path)
 def await_end(pidfd: int) -> None:
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
-    assert poller.poll(30_000), "still running"
+    assert poller.poll(1000 * PATIENCE), "still running"
     os.close(pidfd)
