@@ -218,8 +218,10 @@ class Spool:
         Raises:
             FileNotFoundError: there is none any more.
         """
+        path = self.directory / item_id
         with self._changing():
-            os.utime(self.directory / item_id, (now := self._clock(), now))
+            if path.stat().st_nlink == 1:  # else it is due, and a change would begin its wait anew
+                os.utime(path, (now := self._clock(), now))
 
     def revive(self, item: Item) -> None:
         """Make an item due that has failed; its lifetime begins again.

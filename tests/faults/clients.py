@@ -13,7 +13,7 @@ from pyquarantine_core.testing.mta import Mail, MilterConnection
 
 from .fault import Fault
 from .load import Load
-from .processes import memory
+from .processes import memory, unnamed_files
 from .scene import SPAM, Scene
 
 MEGABYTE = 1024 * 1024
@@ -96,12 +96,14 @@ class LargeMessages(Fault):
     name = "20-messages-of-10-mb"
 
     def strike(self, scene: Scene, load: Load, chance: Random) -> None:
-        self._most = 0
+        self._most = self._at_once = 0
         done = threading.Event()
 
         def watch() -> None:
             while not done.wait(0.02):
-                self._most = max(self._most, memory(scene.processes()))
+                processes = scene.processes()
+                self._most = max(self._most, memory(processes))
+                self._at_once = max(self._at_once, unnamed_files(processes))
 
         watching = threading.Thread(target=watch)
         watching.start()
@@ -113,7 +115,8 @@ class LargeMessages(Fault):
             watching.join()
 
     def remark(self) -> str:
-        return f"at most {self._most // MEGABYTE} MB of memory"
+        used = f"at most {self._most // MEGABYTE} MB of memory"
+        return f"{used}, with at most {self._at_once} bodies on disk at a time"
 
     def complaints(self, scene: Scene) -> list[str]:
         return [self.remark()] if self._most > MEMORY else []

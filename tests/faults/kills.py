@@ -35,17 +35,20 @@ class Kill(Fault):
         scene.daemon.reload()
 
     def kill(self, scene: Scene, victim: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(victim, signal.SIGKILL)
+        """Kill it; a ProcessLookupError if it has ended by itself meanwhile."""
+        os.kill(victim, signal.SIGKILL)
 
     def strike(self, scene: Scene, load: Load, chance: Random) -> None:
-        for number in range(self.times):
-            if number and number % PATIENCE == 0:
+        killed = 0
+        while killed < self.times:
+            if killed and killed % PATIENCE == 0:
                 self.renew(scene)
             scene.wait_for(lambda: bool(self.victims(scene)), f"a victim of {self.name}")
             time.sleep(chance.uniform(0.0, 0.6))
             if victims := self.victims(scene):
-                self.kill(scene, chance.choice(victims))
+                with contextlib.suppress(ProcessLookupError):
+                    self.kill(scene, chance.choice(victims))
+                    killed += 1
 
 
 class KillWorker(Kill):

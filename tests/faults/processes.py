@@ -30,6 +30,17 @@ def highest_descriptor(pid: int) -> int:
     return max(int(one.name) for one in Path(f"/proc/{pid}/fd").iterdir())
 
 
+def unnamed_files(pids: Iterable[int]) -> int:
+    """How many files these processes have open that have no name, as bodies on disk have."""
+    count = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    count += descriptor.readlink().name.endswith(" (deleted)")
+    return count
+
+
 def memory(pids: Iterable[int]) -> int:
     """Bytes of memory of these processes; what they share is counted once (Pss)."""
     kilobytes = 0

@@ -37,6 +37,7 @@ IMPATIENT = {
     "minimal_backoff_time": "1s",
     "maximal_backoff_time": "2s",
     "queue_run_delay": "1s",
+    "initial_destination_concurrency": "20",
     "message_size_limit": "0",
     "mailbox_size_limit": "0",
 }

@@ -16,6 +16,7 @@ from pyquarantine_core.outbox_settings import OutboxSettings
 from pyquarantine_core.spool import CONCLUDED
 from pyquarantine_core.testing.processes import PATIENCE
 from pyquarantine_core.types import Delivery
+from pyquarantine_core.undelivered import OutboxQuery, retry
 
 from .conftest import LIFETIME, Gate, Notes, Post, settings
 
@@ -55,6 +56,14 @@ def test_what_a_killed_worker_has_committed_is_delivered_after_a_while(
     os.utime(post.directory / item_id, (0, 0))
     post.send()
     assert (post.notes.told, post.waiting) == (["a@x.example"], [])
+
+
+def test_a_retry_does_not_make_it_wait_longer(post: Post) -> None:
+    item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", b"x"))
+    post.spool.commit(item_id)
+    (before,) = post.spool.waiting()
+    retry(post.spool, OutboxQuery())
+    assert post.spool.waiting() == [before]
 
 
 def test_it_is_told_when_nothing_is_due_any_more(post: Post) -> None:
