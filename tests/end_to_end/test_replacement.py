@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,50 @@ def test_a_plugin_that_hangs_is_named_and_its_worker_replaced_while_other_mail_f
         waiting.join()
     assert [one.verdict for one in answers] == [Verdict.ACCEPT]
     await_end(end)
+
+
+UNDO = """
+from pyquarantine_core.hookspecs import hookimpl
+from pyquarantine_core.types import Action, ActionType, Effect, Part, Stage
+
+class Slow(Effect):
+    def describe(self): return "be slow"
+    def prepare(self): pass
+    def commit(self): pass
+    def undo(self): open({fifo!r}).close()
+
+class Stages(Action):
+    def apply(self, message):
+        message.stage(Slow())
+
+class Fails(Action):
+    def apply(self, message):
+        raise RuntimeError("no luck")
+
+@hookimpl
+def pyquarantine_actions():
+    for name, action in (("stages", Stages), ("fails", Fails)):
+        yield ActionType(name=name, summary="", needs=Stage.ENVELOPE, changes=Part.NOTHING,
+            schema={{"type": "object", "properties": {{}}}},
+            build=lambda options, services, action=action: action())
+"""
+
+
+@pytest.mark.usefixtures("for_daemons")
+def test_one_that_hangs_while_something_is_undone_is_noticed_too(
+    install_plugin: InstallPlugin, start_daemon: DaemonFactory, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    install_plugin("undo", UNDO.format(fifo=str(fifo)))
+    daemon = start_daemon(runs("stages", "fails", timeout=1))
+    (worker,) = daemon.workers()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(send, daemon.address, MAIL)
+        daemon.wait_for_log(f"worker {worker} hangs: ")
+        daemon.wait_for_log(" in undo")
+        fifo.open("w").close()
+        assert answer.result().verdict is Verdict.TEMPFAIL
 
 
 @pytest.mark.usefixtures("for_daemons")
