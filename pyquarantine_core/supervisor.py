@@ -204,6 +204,8 @@ class Supervisor:
             self._status = status if status > 0 else 1
         else:
             self._put_off(self._failures)
+            systemd.notify(f"STATUS=Cannot start: {why.splitlines()[0]}")
+            systemd.still_alive()  # with another start by systemd it would be no better
             self._answer(why)
 
     def _not_executed(self, why: str) -> None:

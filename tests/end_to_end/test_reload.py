@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -264,30 +264,57 @@ def test_a_second_daemon_of_the_same_config_says_that_it_cannot_be_reloaded_by_c
         first.wait_for_log(" reloaded")
 
 
-def test_systemd_hears_of_a_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+NextWord = Callable[[str], list[str]]
+
+
+@pytest.fixture
+def next_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NextWord]:
+    """In place of systemd, hears the next message that begins with a word."""
     monkeypatch.setenv("NOTIFY_SOCKET", f"{tmp_path}/notify")
     monkeypatch.setenv("WATCHDOG_USEC", "1000000")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(f"{tmp_path}/notify")
         systemd.settimeout(PATIENCE)
 
-        def next_word(word: str) -> list[str]:
+        def hear(word: str) -> list[str]:
             while True:
                 lines = systemd.recv(1024).decode().splitlines()
                 if lines[0].startswith(word):
                     return lines
 
-        config = write_config(tmp_path / "c.conf", adds("x"))
-        with Daemon(config, "inet:0@127.0.0.1") as daemon:
-            assert next_word("READY")
+        yield hear
+
+
+def test_systemd_hears_of_a_reload(next_word: NextWord, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "c.conf", adds("x"))
+    with Daemon(config, "inet:0@127.0.0.1") as daemon:
+        assert next_word("READY")
+        assert next_word("WATCHDOG")
+        daemon.reload()
+        reloading = next_word("RELOADING")
+        assert reloading[1].startswith("MONOTONIC_USEC=")
+        assert next_word("READY")
+        write_config(config, adds("x", sockte=1))
+        subprocess.run(["kill", "-HUP", str(daemon.pid)], check=True)
+        assert "Not reloaded" in next_word("READY")[1]
+
+
+def test_systemd_leaves_alone_a_daemon_whose_config_was_broken_when_its_generation_died(
+    next_word: NextWord, tmp_path: Path
+) -> None:
+    """Its watchdog would end what tries again; and not start it, since the config is bad."""
+    config = write_config(tmp_path / "c.conf", adds("x"))
+    with Daemon(config, "inet:0@127.0.0.1") as daemon:
+        assert next_word("READY")
+        write_config(config, adds("x", sockte=1))
+        (generation,) = daemon.generations()
+        os.kill(generation, signal.SIGKILL)
+        for _ in range(2):
+            assert "unknown key; did you mean 'socket'?" in next_word("STATUS=Cannot start: ")[0]
             assert next_word("WATCHDOG")
-            daemon.reload()
-            reloading = next_word("RELOADING")
-            assert reloading[1].startswith("MONOTONIC_USEC=")
-            assert next_word("READY")
-            write_config(config, adds("x", sockte=1))
-            subprocess.run(["kill", "-HUP", str(daemon.pid)], check=True)
-            assert "Not reloaded" in next_word("READY")[1]
+        write_config(config, adds("mended"))
+        assert next_word("READY")
+        assert added(send(daemon.address, MAIL)) == ["mended"]
 
 
 def test_verdicts_go_on_while_a_generation_that_cannot_start_is_tried(
