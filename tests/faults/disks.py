@@ -97,12 +97,10 @@ class ReadOnly(_Directory):
 class NoDescriptors(Fault):
     """No process may open more than one or two files beside those it has; then all is well again.
 
-    Meanwhile a worker dies and a reload is asked for, both of which take descriptors.
+    Meanwhile a worker ends and a reload is asked for, both of which take descriptors.
     """
 
     name = "no-descriptors"
-    may_double = True
-    may_leave = True
 
     def strike(self, scene: Scene, load: Load, chance: Random) -> None:
         self._supervisor = scene.daemon.pid
@@ -115,7 +113,7 @@ class NoDescriptors(Fault):
             scene.wait_for_deferrals(FELT)
             os.kill(self._supervisor, signal.SIGHUP)
             scene.daemon.wait_for_log("not reloaded, nothing has changed")
-            os.kill(chance.choice(scene.workers()), signal.SIGKILL)
+            os.kill(chance.choice(scene.workers()), signal.SIGTERM)
             scene.wait_for_deferrals(FELT)
         scene.daemon.reload()
 
