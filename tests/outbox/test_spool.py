@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections import Counter
@@ -140,6 +141,32 @@ def test_what_is_undone_leaves_nothing(post: Post, discard_late: bool) -> None:
     if discard_late:
         post.spool.commit(item_id)
     post.spool.discard(item_id)
+    assert list(post.directory.glob("*[0-9]*")) == []
+
+
+@pytest.mark.parametrize("step", [1, 2], ids=["the file", "the directory"])
+def test_a_disk_that_breaks_is_an_error_and_leaves_nothing(
+    step: int, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = step
+
+    def break_at_last(_descriptor: int) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(errno.EIO, "Input/output error")
+
+    def put() -> None:
+        item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
+        try:
+            post.spool.commit(item_id)
+        finally:
+            post.spool.discard(item_id)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", break_at_last)
+        with pytest.raises(OSError, match="Input/output error"):
+            put()
     assert list(post.directory.glob("*[0-9]*")) == []
 
 

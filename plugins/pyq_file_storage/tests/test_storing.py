@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -274,6 +275,52 @@ def test_a_directory_that_goes_before_the_commit_fails_it(
     with pytest.raises(StorageError):
         effect.commit()
     effect.undo()
+    assert names(directory.with_name("moved")) == []
+
+
+def test_a_directory_that_another_one_has_replaced_fails_it_too(
+    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
+) -> None:
+    effect = stage(storage, mail())
+    effect.prepare()
+    directory.rename(directory.with_name("moved"))
+    directory.mkdir()
+    with pytest.raises(StorageError, match="it is another directory now"):
+        effect.commit()
+    effect.undo()
+    assert names(directory) == names(directory.with_name("moved")) == []
+
+
+@pytest.mark.parametrize("step", [1, 2, 3], ids=["data", "metadata", "directory"])
+def test_a_disk_that_breaks_when_it_is_to_keep_something_leaves_nothing(
+    storage: FileStorage,
+    directory: Path,
+    mail: MakeMessage,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+) -> None:
+    left = step
+
+    def break_at_last(_descriptor: int) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(errno.EIO, "Input/output error")
+
+    effect = stage(storage, mail())
+
+    def keep() -> None:
+        effect.prepare()
+        effect.commit()
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", break_at_last)
+        with pytest.raises(StorageError, match="Input/output error"):
+            keep()
+        effect.undo()
+    assert left == (0 if step < 3 else -1)  # what was published is removed durably
+    assert names(directory) == []
 
 
 # -- durability ------------------------------------------------------------------------------
