@@ -240,9 +240,11 @@ class Spool:
     def remove(self, item_id: str, *, failed: bool = False) -> None:
         """Take out an item that may be gone already, durably.
 
-        With one that waits goes what a crash, while it was moved, has left in `failed/`.
+        With one that waits goes what a crash has left of it: in `failed/` while it was moved there,
+        or its hidden name.
         """
         with self._changing():
+            self._staged(item_id).unlink(missing_ok=True)
             durable.remove(self._failed / item_id)
             if not failed:
                 durable.remove(self.directory / item_id)

@@ -127,6 +127,9 @@ class Notification(Component, ABC):
     def deliver(self, item: Delivery) -> None:
         """Send it, in the outbox sender; never two at once.
 
+        It must end by itself, so every socket needs a timeout: all that is due of this notification
+        waits for it, and only a reload or restart of the daemon breaks it off.
+
         A connection may be kept for the next one, until `finish`. An item may come twice: after
         a crash between its delivery and its removal from the outbox.
 

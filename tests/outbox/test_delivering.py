@@ -56,6 +56,7 @@ def test_what_a_killed_worker_has_committed_is_delivered_after_a_while(
     os.utime(post.directory / item_id, (0, 0))
     post.send()
     assert (post.notes.told, post.waiting) == (["a@x.example"], [])
+    assert list(post.directory.glob("*[0-9]*")) == []
 
 
 def test_a_retry_does_not_make_it_wait_longer(post: Post) -> None:
