@@ -114,7 +114,8 @@ class Connection:
         since, message = self._entered, self._message
         if since is None:
             return None
-        return since, f"{message.queue_id if message else '-'}: {self._cursor.where()}"
+        queue_id = (message.queue_id if message else "") or "-"
+        return since, f"{queue_id}: {self._cursor.where()}"
 
     # -- libmilter's callbacks ---------------------------------------------------------------
 
