@@ -181,6 +181,20 @@ def test_whatever_the_message_an_edit_of_a_leaf_keeps_every_other_byte(
     assert after[len(head) : len(after) - len(tail)].strip(b"\r\n") == b"<<new>>"
 
 
+@pytest.mark.parametrize("new", [NEW, "plain", "Looks-Like: a header"])
+def test_a_text_in_a_message_that_breaks_off_is_still_its_text(new: str) -> None:
+    message = with_body(b"--b\r\nContent-Type: message/rfc822")
+    edit = MessageEdit(message)
+    (leaf,) = (one for one in edit.root.walk() if not one.parts)
+    text = PartText.of(leaf, edit.body)
+    edit.replace_text(leaf, text.edited([TextEdit(0, 0, new)]))
+    edit.record()
+    again = MessageEdit(message)
+    assert outline(again.root) == "mixed(rfc822(plain))"
+    *_, now = again.root.walk()
+    assert PartText.of(now, again.body).decoded().rstrip() == new
+
+
 @given(st.lists(PIECES, max_size=30).map(b"".join) | st.binary(), st.data())
 @settings(max_examples=300)
 def test_whatever_the_message_an_edited_leaf_reads_back_and_the_others_stay(

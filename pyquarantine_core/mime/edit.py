@@ -52,6 +52,8 @@ class MessageEdit(MessageParts):
         data = text.content.data
         if part is self.root and not data.endswith(b"\n"):
             data += b"\r\n"
+        if part.parent is not None and part.parent.is_message and not part.parent.separated:
+            self._put(part.header_start, _Rank.BEFORE, b"\r\n")  # ends the header around it
         data = self._separator(part) + data + self._ending(part)
         self._put(part.start, _Rank.CONTENT, data, part.end)
         if text.charset is not None:
