@@ -52,7 +52,7 @@ class Templates:
         values = {
             **message.variables,
             "ENVELOPE_FROM": message.sender,
-            "ENVELOPE_FROM_URL": quote(message.sender, errors="replace"),
+            "ENVELOPE_FROM_URL": quote(message.sender, safe="", errors="replace"),
         }
         clean = {name: clean_text(value) for name, value in values.items()}
         escaped = {name: html.escape(value) for name, value in clean.items()}

@@ -53,6 +53,11 @@ def test_names_are_replaced_once_and_by_nothing_when_they_are_not_set(
     assert found == (expected, expected)
 
 
+def test_the_sender_is_one_part_of_a_url(add_disclaimer: AddDisclaimer) -> None:
+    text, _ = filled(add_disclaimer, "{ENVELOPE_FROM_URL}", "a/b?#&+\udcfc@x")
+    assert text == "a%2Fb%3F%23%26%2B%3F%40x"
+
+
 def test_the_templates_that_come_with_it_warn_in_both_forms(add_disclaimer: AddDisclaimer) -> None:
     html, text = (
         file.source.read_text(encoding="utf-8") for file in pyq_disclaimer.pyquarantine_files()
