@@ -64,7 +64,8 @@ def target(value: str, base: str = "") -> str:
 def replaced(replacement: str, url: str) -> str:
     """The new target for a link to this URL."""
     data = _SURROGATES.sub("\ufffd", url).encode()
-    values = {"{URL}": quote(data, safe=""), "{URL_B64}": b64encode(data).decode()}
+    # Queries read a bare + as a blank; / and = mean themselves there (RFC 3986, section 3.4).
+    values = {"{URL}": quote(data, safe=""), "{URL_B64}": quote(b64encode(data), safe="/=")}
     return re.sub(r"\{URL(?:_B64)?\}", lambda match: values[match[0]], replacement)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pyq_rewrite_links
 import pytest
@@ -112,6 +112,14 @@ def test_base64_of_the_target_takes_its_place_as_in_pyquarantine_2() -> None:
     html = '<a href="http://x/?q=1&amp;r=&gt;">'
     expected = base64.b64encode(b"http://x/?q=1&r=>").decode()
     assert html_of(rewritten(html, "http://c/{URL_B64}")) == f'<a href="http://c/{expected}">'
+
+
+@pytest.mark.parametrize("url", ["http://x.example/~~>", "http://x.example/?q=>>", "ä ?#&+"])
+@pytest.mark.parametrize("name", ["URL", "URL_B64"])
+def test_a_query_gives_the_target_back(name: str, url: str) -> None:
+    link = replaced(f"https://check.example/?a=b&url={{{name}}}&c=d", url)
+    (value,) = parse_qs(urlsplit(link).query)["url"]
+    assert (base64.b64decode(value).decode() if name == "URL_B64" else value) == url
 
 
 def test_both_forms_may_be_used_and_other_braces_stay() -> None:
