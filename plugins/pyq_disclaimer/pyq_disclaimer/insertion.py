@@ -10,7 +10,8 @@ from pyq_disclaimer.template import Disclaimer
 from pyquarantine_core.mime.text import PartText, TextEdit
 
 _BREAK = re.compile("\r\n|\n")
-_BOM = "\ufeff".encode().decode("latin-1")
+_BOMS = ("\ufeff", "\ufeff".encode().decode("latin-1"))
+"""Byte order marks, decoded and in UTF-8 as a view by bytes has it."""
 _STUFFED = (" ", ">", "From ")
 """How lines begin that get another space in format=flowed (RFC 3676, section 4.4)."""
 _SIGNATURE = "-- "
@@ -21,7 +22,8 @@ def edit_text(text: PartText, disclaimer: Disclaimer, *, prepend: bool) -> TextE
     if text.part.type == "text/html":
         new = _BREAK.sub(text.newline, disclaimer.html)
         if prepend:
-            at = body_start(text.view)
+            begin = _after_bom(text.view)
+            at = begin + body_start(text.view[begin:])
         else:
             end = body_end(text.view)
             at, new = end.offset, end.open.end_tags() + new
@@ -30,7 +32,7 @@ def edit_text(text: PartText, disclaimer: Disclaimer, *, prepend: bool) -> TextE
     new = _fixed_lines(disclaimer.text) if flowed else disclaimer.text
     if prepend:
         new += "" if new.endswith("\n") else "\n"
-        at = len(_BOM) if text.view.startswith(_BOM) else 0
+        at = _after_bom(text.view)
     else:
         last = text.view.rpartition("\n")[2] if not text.view.endswith("\n") else ""
         new = ("\n" if last else "") + new
@@ -46,6 +48,10 @@ def as_html(text: str, disclaimer: Disclaimer, *, prepend: bool) -> str:
     own = _BREAK.sub("\r\n", disclaimer.html)
     content = f"{own}{shown}" if prepend else f"{shown}{own}"
     return f"<html><body>\r\n{content}\r\n</body></html>\r\n"
+
+
+def _after_bom(view: str) -> int:
+    return next((len(bom) for bom in _BOMS if view.startswith(bom)), 0)
 
 
 def _fixed_lines(text: str) -> str:

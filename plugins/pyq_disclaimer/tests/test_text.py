@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,10 +118,18 @@ def test_a_related_root_without_text_leaves_it_to_the_others(add_disclaimer: Add
     assert b"2D\r\n" in body_of(message)
 
 
-def test_a_byte_order_mark_stays_first(add_disclaimer: AddDisclaimer) -> None:
-    mail = b"Content-Type: text/plain; charset=utf-8\n\n\xef\xbb\xbftext\n"
-    message, _ = add_disclaimer(mail, text="D", action="prepend")
-    assert body_of(message) == b"\xef\xbb\xbfD\r\ntext\r\n"
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16-le"])
+def test_a_byte_order_mark_stays_first(charset: str, add_disclaimer: AddDisclaimer) -> None:
+    def before_and_after(subtype: str, text: str) -> str:
+        head = f"Content-Type: text/{subtype}; charset={charset}\n"
+        data = base64.encodebytes(f"\ufeff{text}".encode(charset))
+        mail = head.encode() + b"Content-Transfer-Encoding: base64\n\n" + data
+        message, _ = add_disclaimer(mail, text="D", html="D", action="prepend")
+        return base64.b64decode(body_of(message)).decode(charset)
+
+    assert before_and_after("plain", "text\r\n") == "\ufeffD\r\ntext\r\n"
+    html = "<!DOCTYPE html><html><body>text</body></html>\r\n"
+    assert before_and_after("html", html) == "\ufeff" + html.replace("<body>", "<body>D")
 
 
 @pytest.mark.parametrize(
