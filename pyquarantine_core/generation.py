@@ -212,9 +212,12 @@ class Generation:
                 self._replace(process, os.waitstatus_to_exitcode(result))
 
     def _replace(self, process: _Process, status: int) -> None:
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        what = f"{process.role.name} {process.pid} ended unexpectedly ({how})"
+        if process.given_up and status and process.kill_at < math.inf:
+            logger.error("%s, before its time was up", what)
         if self._stopping or self._leaving or process.given_up:
             return
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
         early = process.role.lingers or (process.role.vital and not process.ready)
         if not self._ready and early:
             if not process.complained:
@@ -226,8 +229,7 @@ class Generation:
             return
         steady = time.monotonic() - process.started >= STEADY
         failures = 0 if steady else process.failures + 1
-        what = f"{process.role.name} {process.pid} ended unexpectedly ({how}); replacing it"
-        self._try_again(process.role, failures, what)
+        self._try_again(process.role, failures, f"{what}; replacing it")
         self._look_who_is_ready()
 
     def _not_started(self, role: Role, failures: int, error: OSError) -> None:
@@ -262,6 +264,7 @@ class Generation:
             elif not process.given_up and (process.ready or self._ready):
                 silence = now - process.heard
                 if silence > max(self.timeout, SILENCE if process.ready else OPENING):
+                    _signal(process, signal.SIGUSR1)  # faulthandler writes where it is
                     self._give_up(process, f"no sign of life for {silence:.0f} s", TO_TELL)
 
     def _give_up(self, process: _Process, why: str, spared: float) -> None:
@@ -269,7 +272,6 @@ class Generation:
         process.given_up = True
         process.kill_at = min(process.kill_at, time.monotonic() + spared)
         what = f"{process.role.name} {process.pid} hangs: {why}"
-        _signal(process, signal.SIGUSR1)  # faulthandler writes where it is to standard error
         if self._stopping or self._leaving:
             logger.error("%s", what)
             return

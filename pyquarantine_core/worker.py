@@ -14,7 +14,9 @@ import select
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -100,10 +102,15 @@ def _work(
     if not _each(components, "open", parent):
         return 1
     timeout = config.settings["timeout"]
+    shown = False
 
     def beat() -> None:
+        nonlocal shown
         parent.wait(BEAT)
         stuck = underway.longer_than(timeout)
+        if stuck and not shown:
+            shown = True
+            _show_threads()
         parent.report(Word.STUCK if stuck else Word.ALIVE, stuck)
 
     _beside(milter.serve, "libmilter", parent)
@@ -119,6 +126,16 @@ def _work(
     for one in reversed(components):
         _each([one], "close", parent)
     return 0
+
+
+def _show_threads() -> None:
+    """Write to standard error where all threads are.
+
+    faulthandler must not be asked for that while they run: it reads what they change, and crashes.
+    """
+    stacks = [f"{''.join(traceback.format_stack(one))}\n" for one in sys._current_frames().values()]
+    with suppress(OSError):
+        sys.stderr.write("".join(stacks))
 
 
 def _connected(listener: LibmilterSocket) -> bool:

@@ -71,7 +71,9 @@ def test_a_reload_is_confirmed_even_if_the_old_generation_dies_meanwhile(
     install_plugin: InstallPlugin, start_daemon: DaemonFactory, admin: Admin, tmp_path: Path
 ) -> None:
     fifo = tmp_path / "fifo"
-    install_plugin("slow", f"import os\nif os.path.exists({str(fifo)!r}):\n    open({str(fifo)!r})")
+    install_plugin(
+        "slow", f"import os\nif os.path.exists({str(fifo)!r}):\n    open({str(fifo)!r}).read()"
+    )
     daemon = start_daemon(adds("x"))
     (old,) = daemon.generations()
     os.mkfifo(fifo)

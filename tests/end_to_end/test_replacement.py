@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pyquarantine_core.testing.mta import Mail, MilterConnection, Verdict, send
+from pyquarantine_core.testing.processes import PATIENCE, wait_until
 from pyquarantine_core.testing.pytest_plugin import PostfixFactory
 from pyquarantine_core.testing.sink import SmtpSink
 from pyquarantine_core.testing.submit import submit
@@ -87,10 +88,10 @@ def test_a_plugin_that_hangs_is_named_and_its_worker_replaced_while_other_mail_f
         waiting = threading.Thread(target=lambda: answers.append(stuck.send(HELD_UP)))
         waiting.start()
         line = daemon.wait_for_log(f"worker {worker} hangs: ")
-        daemon.wait_for_log(" in apply")  # where it hangs, from faulthandler
+        daemon.wait_for_log(" in apply")  # where it hangs
         assert added(other.send(MAIL)) == ["b"]
         assert added(send(daemon.address, MAIL)) == ["b"]
-        assert len(daemon.workers()) == 2
+        assert wait_until(lambda: len(daemon.workers()) == 2, PATIENCE)
         fifo.open("w").close()  # it may go on
         waiting.join()
     assert [one.verdict for one in answers] == [Verdict.ACCEPT]

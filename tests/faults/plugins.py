@@ -107,6 +107,9 @@ class Hangs(OddPlugin):
         scene.daemon.wait_for_log("killing worker", timeout=60)
         scene.wait_for(lambda: len(scene.workers()) == 2, "workers that hang to be gone")
 
+    def complaints(self, scene: Scene) -> list[str]:
+        return [line for line in scene.daemon.log.splitlines() if "ended unexpectedly" in line]
+
 
 class Leaks(OddPlugin):
     """Half a megabyte a message: it shows in the processes, and a reload gives it back."""
