@@ -317,7 +317,8 @@ class Generation:
         """Be ready when all processes are; of those that are not vital, one try is awaited."""
         running = self._processes.values()
         tried = (one.ready or (one.failures > 0 and not one.role.vital) for one in running)
-        if self._ready or not all(tried):
+        vacant = any(one.role.vital for one in self._vacancies)
+        if self._ready or vacant or not all(tried):
             return
         self._ready = True
         logger.info("ready with %d processes", len(running))

@@ -92,11 +92,11 @@ def run(tmp_path: Path) -> Run:
 
 
 FORK_FAILS_TWICE = """
-failures = [1, 2]
+calls = [0]
 
 def fork_or_fail():
-    if failures:
-        failures.pop()
+    calls[0] += 1
+    if calls[0] in {1, 3}:
         raise BlockingIOError(11, "Resource temporarily unavailable")
     return fork()
 
@@ -104,10 +104,13 @@ os.fork = fork_or_fail
 """
 
 
-def test_a_worker_that_cannot_be_forked_is_forked_later(run: Run) -> None:
-    with run(FORK_FAILS_TWICE, 1) as generation:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_cannot_be_forked_is_forked_later_and_awaited(run: Run, workers: int) -> None:
+    with run(FORK_FAILS_TWICE, workers) as generation:
         generation.hear(b"ready")
-    assert generation.log.count("cannot start worker (Resource temporarily unavailable)") == 2
+        children = Path(f"/proc/{generation.pid}/task/{generation.pid}/children").read_text()
+        assert len(children.split()) == workers
+    assert "cannot start worker (Resource temporarily unavailable); trying again" in generation.log
 
 
 # What does not run sees of that no more than a clock that has gone on.
