@@ -50,6 +50,9 @@ class Tracer(Protocol):
     def ran(self, action: BoundAction, before: Snapshot, decision: Decision | None) -> None:
         """An action ran; nothing of it is undone yet if it only pretended."""
 
+    def passed_over(self, failed: BoundCondition | BoundAction) -> None:
+        """A condition or action failed, and the rules go on as before it."""
+
 
 @dataclass(slots=True)
 class Cursor:
@@ -295,6 +298,8 @@ class Cursor:
         caught = self._failed(step, failed, error, "failed", tempfail=tempfail)
         if tempfail:
             raise caught from error
+        if self.tracer is not None:
+            self.tracer.passed_over(failed)
         text = str(caught).removeprefix(f"{step.name}: ")
         self.message.log.error("%s; going on as before it", text, exc_info=is_bug(error))
 

@@ -54,6 +54,7 @@ class ExplainedStep:
         log: what it would log, but for debugging; such as whom an allowlist covers.
         decision: with which it ended the rules.
         failed: the error with which it ended them; else empty.
+        passed_over: whether it failed and the rules went on as before it; `log` has the error.
     """
 
     name: str
@@ -66,6 +67,7 @@ class ExplainedStep:
     log: tuple[str, ...] = ()
     decision: Decision | None = None
     failed: str = ""
+    passed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ class _Trace:
     logged: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     matches: dict[BoundCondition, Match] = field(default_factory=dict)
     ran_actions: dict[BoundAction, _Ran] = field(default_factory=dict)
+    passed: set[BoundAction | BoundCondition] = field(default_factory=set)
     failed: str = ""
 
     @property
@@ -210,6 +213,9 @@ class _Trace:
             decision,
         )
 
+    def passed_over(self, failed: BoundCondition | BoundAction) -> None:
+        self.passed.add(failed)
+
     def steps(self, rules: Ruleset) -> Iterator[ExplainedStep]:
         assert self.cursor is not None
         matched = list(self.cursor.matched)
@@ -238,13 +244,14 @@ class _Trace:
             action.step.name,
             action.type.name,
             conditions,
-            True if ran is not None else self._held(conditions) and None,
+            True if ran is not None or action in self.passed else self._held(conditions) and None,
             action.step.pretend,
             ran.diff if ran else (),
             ran.changes if ran else (),
             ran.log if ran else tuple(self.logged[id(action.step)]),
             ran.decision if ran else None,
             self._failure(action.step),
+            action in self.passed,
         )
 
     def _failure(self, step: Step) -> str:

@@ -8,11 +8,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pyquarantine_core.testing.daemon import write_config
+
+if TYPE_CHECKING:
+    from tests.conftest import InstallPlugin
 
 SPAM = (
     b"From: Boss <boss@example.net>\nTo: anna@example.org, bert@example.org\n"
@@ -150,6 +153,37 @@ def test_what_a_stranger_wrote_reaches_no_terminal(explain: Explain) -> None:
     done = explain(rules(MARK), content=b"Subject: \x1b[31m=?utf-8?q?=1B]0;x=07?=\n\n")
     assert "\x1b" not in done.stdout
     assert "[X]" in done.stdout
+
+
+FAILING = """
+from pyquarantine_core.hookspecs import hookimpl
+from pyquarantine_core.types import Action, ActionType, Part, Stage
+
+class Failing(Action):
+    def apply(self, message):
+        raise SystemExit(3)
+
+@hookimpl
+def pyquarantine_actions():
+    yield ActionType(name="failing", summary="x", schema={"type": "object", "properties": {}},
+                     needs=Stage.BODY, changes=Part.NOTHING, build=lambda *_: Failing())
+"""
+
+
+@pytest.mark.usefixtures("for_daemons")
+def test_an_action_that_fails_is_said_to_though_the_rules_go_on(
+    explain: Explain, install_plugin: InstallPlugin
+) -> None:
+    install_plugin("pyq_failing", FAILING)
+    config = rules({**action("f", "failing"), "on_error": "continue"}, MARK)
+    _, failed, marked = explain.data(config)["steps"]
+    assert (failed["applied"], failed["passed_over"], failed["failed"]) == (True, True, "")
+    text = "action failing of pyq-failing 1.0 failed: SystemExit: 3; going on as before it"
+    assert failed["log"] == [text]
+    assert (marked["applied"], marked["passed_over"]) == (True, False)
+    assert (
+        f"  f (failing): fails, and is passed over\n      log: {text}\n" in explain(config).stdout
+    )
 
 
 def test_mistakes_are_one_line(explain: Explain) -> None:

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pyquarantine_core import trial
 from pyquarantine_core.testing.daemon import write_config
 from pyquarantine_core.testing.rules import rule
 
@@ -120,6 +122,17 @@ def test_a_config_that_names_what_is_in_it_is_refused_with_the_cause(
         "no installed plugin provides the action 'stamp'"
         f" (pyq-stamp 1.0 failed: {ENDS} (exit status 0))"
     )
+
+
+def test_a_process_with_threads_is_not_copied() -> None:
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    try:
+        assert trial.losses(["the plugin x"], lambda _: os._exit(0)) == {}
+    finally:
+        end.set()
+        thread.join()
 
 
 def test_what_is_printed_while_it_is_loaded_is_no_output_of_the_command(

@@ -93,6 +93,8 @@ def _show(step: ExplainedStep) -> None:
     state = {True: "applies", False: "does not apply", None: "is not reached"}[step.applied]
     if step.failed:
         state = "fails"
+    elif step.passed_over:
+        state = "fails, and is passed over"
     click.echo(f"{indent if step.kind else chr(10)}{printable(name)}{kind}: {state}")
     for condition in step.conditions:
         click.echo(f"{indent}    {_judged(condition)}")
