@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-browser test-databases test-sendmail test-old test-wheels faults check check-full docs clean \
+.PHONY: demo test test-browser test-databases test-sendmail test-old test-wheels faults hostile check check-full docs clean \
     bench bench-large instructions
 
 demo: .venv/ready
@@ -40,6 +40,10 @@ faults: .venv/ready
 	@[ "$$(id -u)" = 0 ] || { echo "Postfix runs as root alone; try: sudo make faults" >&2; exit 1; }
 	scripts/system-packages postfix postgresql
 	$(BIN)/python -m tests.faults $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
+
+# Hostile mail through the daemon; writes its table into docs/reliability.md. `make test` sends it, too.
+hostile: .venv/ready
+	$(BIN)/python -m tests.hostile --write docs/reliability.md $(if $(ONLY),--only "$(ONLY)")
 
 # What is shown to people, in a real browser.
 test-browser: .venv/ready

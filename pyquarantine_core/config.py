@@ -14,6 +14,7 @@ from pyquarantine_core.config_file import ConfigFile, Keys, format_error, read_c
 from pyquarantine_core.config_keys import STORAGE_KEYS, global_keys
 from pyquarantine_core.declared import RESERVED_CONDITIONS
 from pyquarantine_core.errors import ConfigError, PyquarantineError, why
+from pyquarantine_core.limits import Limits
 from pyquarantine_core.lists import AskedList
 from pyquarantine_core.outbox import Outbox, OutboxNotifier
 from pyquarantine_core.outbox_settings import OutboxSettings
@@ -226,7 +227,7 @@ class _Builder:
             self.notifications,
             self.lists,
             services,
-            Ruleset(rules, self.registry.culprit),
+            Ruleset(rules, self.registry.culprit, Limits.from_config(self.settings["limits"])),
             self.outbox,
         )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+from pyquarantine_core.limits import DEFAULT_LIMITS
 from pyquarantine_core.schema import EXPECTED, Json, one_of
 from pyquarantine_core.sockets import MODE
 
@@ -119,6 +122,13 @@ def global_keys() -> Json:
             "default": list(DEFAULT_LOCAL_ADDRS),
             "description": "What counts as local for the condition `local`.",
         },
+        "limits": {
+            "type": "object",
+            "properties": limit_keys(),
+            "additionalProperties": False,
+            "default": {},
+            "description": "What one message may ask for.",
+        },
         "plugins": {
             "type": "object",
             "properties": {
@@ -157,6 +167,48 @@ def global_keys() -> Json:
             "description": "What happens to a message, in this order.",
         },
     }
+
+
+def limit_keys() -> Json:
+    """The keys of `limits`; the defaults are those of `Limits`."""
+    rejected = "A message with more is rejected by the first rule that reads its header."
+    not_edited = "A message with more is left unedited, as error_policy says."
+    cut = "What is beyond is left out, with a note."
+    meanings = {
+        "header_bytes": f"Bytes of all header fields together. {rejected}",
+        "header_count": f"Header fields. {rejected}",
+        "mime_depth": f"Parts inside each other. {not_edited}",
+        "mime_parts": f"Parts of a message. {not_edited}",
+        "mime_header_bytes": f"Bytes of the header of a part. {not_edited}",
+        "edit_bytes": "Bytes of a text, as they stand in the message, that is edited. A larger "
+        "one is left unedited, as error_policy says.",
+        "html_bytes": "The same of a text in HTML, before it is parsed.",
+        "html_depth": "Elements that a text in HTML leaves open at its end. One with more gets "
+        "no disclaimer there, as error_policy says.",
+        "preview_bytes": f"Bytes of a text that are decoded for a preview. {cut}",
+        "preview_characters": f"Characters that a preview is made of. {cut}",
+        "preview_texts": f"Texts of a message that a preview shows. {cut}",
+        "preview_depth": "Elements of a preview inside each other. The tags of deeper ones are "
+        "left out; their text stays.",
+        "pattern_seconds": "Seconds that one condition or action has for all its searches in a "
+        "message. Then the message is refused for now, and the log names the pattern.",
+        "message_seconds": "Seconds that all conditions and actions have together. Then the "
+        "message is refused for now, and the log says where. Less than `timeout` is sensible.",
+    }
+    return {
+        name: {
+            **_quantity(default),
+            "default": default,
+            "description": meanings[name],
+        }
+        for name, default in asdict(DEFAULT_LIMITS).items()
+    }
+
+
+def _quantity(default: float) -> Json:
+    if isinstance(default, int):
+        return {"type": "integer", "minimum": 1}
+    return {"type": "number", "minimum": 0.01}
 
 
 def _named(kind: str, description: str) -> Json:

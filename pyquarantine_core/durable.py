@@ -5,14 +5,23 @@ All raise OSError as the system calls do.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _EXISTING_OR_NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+# O_NONBLOCK: opening a FIFO must not wait for its writer (open(2)).
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+
+
+class NotPlainError(OSError):
+    """A name leads to something other than a regular file of its own, such as a link or a FIFO."""
 
 
 def write_new(path: Path, content: Sequence[bytes], modified: float | None = None) -> None:
@@ -54,6 +63,14 @@ def write(path: Path, content: Sequence[bytes], modified: float | None = None) -
     sync(path.parent)
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory and what is missing above it, for the owner alone, if it is missing."""
+    if not path.is_dir():
+        make_directory(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+        sync(path.parent)
+
+
 def remove(path: Path) -> None:
     """Delete a file, if it is there."""
     with suppress(FileNotFoundError):
@@ -71,10 +88,46 @@ def sync(directory: Path) -> None:
 
 
 def open_or_make(path: Path) -> int:
-    """A descriptor of a file, to be locked with flock(2) or appended to."""
+    """A descriptor of a file, to be locked with flock(2) or appended to.
+
+    Raises:
+        NotPlainError: it is none, or has another name elsewhere: what root does to it would be
+            done there.
+    """
     descriptor = os.open(path, _EXISTING_OR_NEW, 0o600)
-    _give_away(descriptor, path.parent)
+    try:
+        _refuse_unless(_is_plain(descriptor) and os.fstat(descriptor).st_nlink < 2, path)
+        _give_away(descriptor, path.parent)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """A regular file, open to be read.
+
+    Raises:
+        NotPlainError: it is none.
+    """
+    try:
+        descriptor = os.open(path, _READ)
+    except OSError as error:
+        _refuse_unless(error.errno not in {errno.ELOOP, errno.ENXIO}, path)
+        raise
+    if not _is_plain(descriptor):
+        os.close(descriptor)
+        _refuse_unless(False, path)
+    return os.fdopen(descriptor, "rb")
+
+
+def _is_plain(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+
+def _refuse_unless(plain: bool, path: Path) -> None:
+    if not plain:
+        raise NotPlainError(errno.EINVAL, "Not a plain file", str(path))
 
 
 def _give_away(descriptor: int, directory: Path) -> None:

@@ -9,13 +9,15 @@ accepted there and then. Actions run at the end of the message.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Protocol
 
 from pyquarantine_core.changes import describe_changes, described
-from pyquarantine_core.errors import is_bug, why
+from pyquarantine_core.errors import HeaderLimitError, TimeLimitError, is_bug, why
+from pyquarantine_core.limits import over
 from pyquarantine_core.results import refuse_undeclared, sound_decision, sound_match
 from pyquarantine_core.ruleset import (
     BoundAction,
@@ -39,6 +41,14 @@ DISCARDED = Decision(Verdict.DISCARD)
 
 class RuleError(Exception):
     """A condition or action failed; the message is a TEMPFAIL. The cause is chained."""
+
+
+class RefusedError(RuleError):
+    """What a condition or action needs of the message is beyond a bound; it is a REJECT."""
+
+    def __init__(self, text: str, excess: str) -> None:
+        super().__init__(text)
+        self.decision = Decision(Verdict.REJECT, f"Message rejected: it has {excess}")
 
 
 class Tracer(Protocol):
@@ -80,6 +90,7 @@ class Cursor:
     _rule: int = 0
     _action: int | None = None
     _waiting: bool = False
+    _seconds: float = 0.0
     _known: dict[BoundCondition, Match] = field(default_factory=dict)
     _staged: list[tuple[Effect, BoundAction]] = field(default_factory=list)
 
@@ -92,10 +103,19 @@ class Cursor:
         Raises:
             RuleError: a condition or action failed and its `on_error` is tempfail.
         """
-        if self.decision is None and not (self._waiting and stage < Stage.BODY):
-            self.decision = self._walk(stage)
-        if self.decision is None and not self._waiting and not self._may_apply(stage):
-            self.decision = ACCEPTED
+        message, limits = self.message, self.rules.limits
+        started = time.monotonic()
+        message.limits = limits
+        message.deadline = started + limits.message_seconds - self._seconds
+        try:
+            if self.decision is None and not (self._waiting and stage < Stage.BODY):
+                self.decision = self._walk(stage)
+            if self.decision is None and not self._waiting and not self._may_apply(stage):
+                self.decision = ACCEPTED
+        except RefusedError as refused:
+            logger.warning("%s: %s; rejecting it", message.queue_id or "-", refused)
+            self.decision = refused.decision
+        self._seconds += time.monotonic() - started
         return self.decision
 
     def may_need_body(self) -> bool:
@@ -183,6 +203,7 @@ class Cursor:
         message.pretending = step.pretend or self.tracer is not None
         message.log_as(step.logger, step.name)
         try:
+            self._refuse_late()
             decision = sound_decision(action.action, action.action.apply(message))
             refuse_undeclared(action.type.changes, message, before)
         except BaseException as error:
@@ -281,6 +302,8 @@ class Cursor:
                     continue
                 try:
                     match = self._check(step, bound)
+                except RefusedError:
+                    continue  # likewise
                 except RuleError:
                     self.failures.pop()  # it counts when the cursor comes to it
                     continue
@@ -290,11 +313,18 @@ class Cursor:
 
     # -- errors ------------------------------------------------------------------------------
 
+    def _refuse_late(self) -> None:
+        if time.monotonic() > self.message.deadline:
+            limit = over(f"{self.rules.limits.message_seconds:g} s", "message_seconds")
+            raise TimeLimitError(f"the rules have worked on the message for {limit}")
+
     def _report(
         self, step: Step, failed: BoundCondition | BoundAction, error: BaseException
     ) -> None:
         """Log an error and go on, or end the rules with it, as `on_error` says."""
         tempfail = step.on_error is OnError.TEMPFAIL and not step.pretend
+        if tempfail and isinstance(error, HeaderLimitError):
+            raise RefusedError(f"{step.name}: {failed} cannot read it: {error}", error.excess)
         caught = self._failed(step, failed, error, "failed", tempfail=tempfail)
         if tempfail:
             raise caught from error

@@ -23,8 +23,24 @@ class PatternError(ConfigError):
     """A regular expression of the configuration is wrong or would be read in two ways."""
 
 
-class PatternTimeoutError(PyquarantineError):
+class TimeLimitError(PyquarantineError):
+    """The rules have worked on a message for longer than they may; it is refused for now."""
+
+
+class PatternTimeoutError(TimeLimitError):
     """A regular expression took longer on this text than it may."""
+
+
+class HeaderLimitError(PyquarantineError):
+    """The header of a message is larger than what is looked at; the message is rejected.
+
+    Attributes:
+        excess: what is too large, without the setting that bounds it, for the client to read.
+    """
+
+    def __init__(self, text: str, excess: str) -> None:
+        super().__init__(text)
+        self.excess = excess
 
 
 class PluginError(PyquarantineError):

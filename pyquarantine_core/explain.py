@@ -14,6 +14,7 @@ from pyquarantine_core.address import Recipient
 from pyquarantine_core.changes import describe_others
 from pyquarantine_core.engine import Cursor, RuleError
 from pyquarantine_core.explain_difference import difference
+from pyquarantine_core.limits import DEFAULT_LIMITS, Limits
 from pyquarantine_core.message import Client, Header, Message
 from pyquarantine_core.ruleset import RULES_LOGGER, BoundAction
 from pyquarantine_core.types import Decision, Stage, Verdict
@@ -109,6 +110,7 @@ def read_message(
     sender: str | None = None,
     recipients: Sequence[str] = (),
     client: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Message:
     """A message from the bytes of a file, as the MTA would hand it over.
 
@@ -117,6 +119,7 @@ def read_message(
         sender: envelope sender; None takes it from Return-Path or From.
         recipients: of the envelope; none takes To and Cc.
         client: address of the client; None for a local submission.
+        limits: of the config.
 
     Raises:
         ValueError: the client's address is none.
@@ -131,6 +134,7 @@ def read_message(
     if sender is None:
         sender = next(iter(addresses("return-path") or addresses("from")), "")
     message = Message(Client.from_text("", client), sender)
+    message.limits = limits
     for address in recipients or addresses("to", "cc"):
         message.receive_recipient(Recipient.from_mta(f"<{address}>"))
     for header in headers:

@@ -44,6 +44,8 @@ _CONTROLS = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f]+")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BLANK = " \t"
 
+LONGEST = 65_000
+"""Bytes of a header that is changed or added: libmilter takes no more (MILTER_MAX_DATA_SIZE)."""
 _LINE = 78
 
 
@@ -52,9 +54,9 @@ def decode_value(raw: bytes) -> str:
 
     Folds are undone (RFC 5322, section 2.2.3) and encoded words decoded (RFC 2047, with the
     language suffix of RFC 2231) wherever they stand, even inside quoted strings and inside other
-    words. Consecutive ones of one charset and encoding may share a character. Bytes beyond ASCII
-    are taken for UTF-8 if the whole value is, else for Latin-1, as is an encoded word whose
-    charset is unknown. What a charset does not know becomes U+FFFD.
+    words. Consecutive ones of one charset may share a character, whatever their encodings, as in
+    Thunderbird. Bytes beyond ASCII are taken for UTF-8 if the whole value is, else for Latin-1, as
+    is an encoded word whose charset is unknown. What a charset does not know becomes U+FFFD.
 
     Args:
         raw: As the MTA sent it: with or without the leading space, folds as LF or CRLF.
@@ -71,20 +73,19 @@ def decode_value(raw: bytes) -> str:
     except UnicodeDecodeError:
         codec, text = "latin-1", raw.decode("latin-1")
     parts: list[str] = []
-    pending, pending_key = bytearray(), ("", "")
+    pending, pending_charset = bytearray(), ""
     end = 0
     for start, stop, charset, encoding, payload in encoded_words(text):
         gap = text[end:start]
-        key = (charset, encoding)
-        adjacent = pending_key[0] and not gap.strip(_BLANK)
-        if not adjacent or key != pending_key:
-            parts.append(decode_charset(pending, pending_key[0]))
+        adjacent = pending_charset and not gap.strip(_BLANK)
+        if not adjacent or charset != pending_charset:
+            parts.append(decode_charset(pending, pending_charset))
             pending = bytearray()
         if not adjacent:
             parts.append(gap)
         pending += decode_payload(payload.encode(codec), encoding)
-        pending_key, end = key, stop
-    parts += [decode_charset(pending, pending_key[0]), text[end:]]
+        pending_charset, end = charset, stop
+    parts += [decode_charset(pending, pending_charset), text[end:]]
     return _SURROGATES.sub("\ufffd", _BREAKS.sub(" ", "".join(parts))).strip(_BLANK)
 
 
@@ -112,8 +113,19 @@ def encode_value(name: str, text: str) -> bytes:
       UTF-8 (RFC 6532), for it has no other spelling.
     * Other structured headers are only folded: what is not ASCII stays UTF-8 (RFC 6532), because
       no encoding of theirs would be right for all of them.
+
+    What would come to more than `LONGEST` with the name is cut: nothing sends a longer one.
     """
     text = clean_text(text)
+    value = _encoded(name, text)
+    room = LONGEST - len(name)
+    while len(value) > room:
+        text = clean_text(text[: len(text) * room // len(value) - 1])
+        value = _encoded(name, text)
+    return value
+
+
+def _encoded(name: str, text: str) -> bytes:
     lower = name.lower()
     room = max(WORD_FRAME + 12, min(WORD, _LINE - len(name) - len(": ")))
     if lower in ADDRESS_HEADERS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import logging.handlers
 import sys
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from pyquarantine_core.printable import printable
+from pyquarantine_core.printable import as_json, printable
 
 _ExceptionInfo = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -39,11 +38,12 @@ class SafeFormatter(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802 - logging's name
-        return "\n".join(map(printable, super().formatException(ei).splitlines()))
+        lines = super().formatException(ei).splitlines()
+        return "\n".join(f"  {printable(line)}" for line in lines)  # none looks like a log line
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line; `fields` of a record are among its keys."""
+    """One JSON object a line, in printable ASCII; `fields` of a record are among its keys."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
@@ -55,7 +55,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
+        return as_json(entry)
 
 
 class _Syslog(logging.handlers.SysLogHandler):
@@ -103,6 +103,12 @@ def set_up_logging(
         old.close()  # the socket of syslog; standard error stays open
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def sanitise_last_resort() -> None:
+    """Let what a command logs, to standard error, steer no terminal either."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(SafeFormatter("pyquarantine: %(message)s"))
 
 
 def set_level(name: str, *, debug: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from typing import NamedTuple
 from pyquarantine_core.address import Recipient, folded, same_address
 from pyquarantine_core.body import Body
 from pyquarantine_core.changes import described
-from pyquarantine_core.errors import PluginError
+from pyquarantine_core.errors import HeaderLimitError, PluginError
 from pyquarantine_core.header_text import decode_value, encode_value
+from pyquarantine_core.limits import DEFAULT_LIMITS, over
 from pyquarantine_core.message_log import MessageLog
+from pyquarantine_core.patterns import Budget
 from pyquarantine_core.printable import shown
 from pyquarantine_core.types import Effect, Stage
 
@@ -25,6 +28,8 @@ _LINE_BREAK = re.compile(rb"\r?\n")
 _WORD = r"[^\s<>@\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
 _HEADER_NAME = re.compile(r"[!-9;-~]+")
 _ADDRESS = re.compile(f"{_WORD}@{_WORD}")
+_MEASURED = 64
+"""Header fields that are taken between two looks at whether they are too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,8 @@ class Message:
         smtputf8: whether it came with SMTPUTF8 (RFC 6531).
         queue_id: the MTA's name for it; empty until DATA.
         variables: the metavariables set so far.
+        limits: what it may ask for.
+        deadline: when the rules must have done with it (time.monotonic).
     """
 
     def __init__(self, client: Client | None = None, sender: str = "") -> None:
@@ -113,6 +120,8 @@ class Message:
         self.smtputf8 = False
         self.queue_id = ""
         self.variables: dict[str, str] = {}
+        self.limits = DEFAULT_LIMITS
+        self.deadline = math.inf
         self._logger, self._step = logger, ""
         self._log: MessageLog | None = None
         self.visible = Stage.BODY
@@ -129,6 +138,8 @@ class Message:
         self._headers_as_received: tuple[Header, ...] | None = None
         self._indexed: tuple[Header, ...] | None = None
         self._index: dict[str, list[Header]] = {}
+        self._places = iter(range(_MEASURED))
+        self._is_measured = False
         self._body = self.received_body
         self._bodies = [self.received_body]
 
@@ -140,8 +151,18 @@ class Message:
         self._recipients = self._recipients_as_received = None
 
     def receive_header(self, name: str, raw: bytes) -> None:
-        """Take a header field; `raw` starts right after the colon."""
-        self.received_headers.append(Header(name, raw, len(self.received_headers)))
+        """Take a header field; `raw` starts right after the colon. It never fails.
+
+        What comes after far too many is not kept: nobody gets to see that header (`headers`).
+        """
+        try:
+            place = next(self._places)
+        except StopIteration:
+            if any(self.limits.header_excess(self.received_headers)):
+                return
+            place = len(self.received_headers)
+            self._places = iter(range(place + 1, place + _MEASURED))
+        self.received_headers.append(Header(name, raw, place))
         self._headers = self._headers_as_received = None
 
     # -- to read -----------------------------------------------------------------------------
@@ -172,8 +193,14 @@ class Message:
 
     @property
     def headers(self) -> tuple[Header, ...]:
-        """The headers as they are now, in order."""
+        """The headers as they are now, in order.
+
+        Raises:
+            HeaderLimitError: they are larger than what is looked at (`limits`).
+        """
         self._must_see(Stage.HEADERS, "the headers")
+        if not self._is_measured:
+            self._measure()
         return self._current_headers
 
     def headers_named(self, name: str) -> Sequence[Header]:
@@ -206,9 +233,18 @@ class Message:
         """The decoded subject; empty when there is none."""
         return next((one.value for one in self.headers_named("subject")), "")
 
+    def budget(self) -> Budget:
+        """The time that one condition or action has for all its patterns on this message."""
+        return Budget(self.limits, self.deadline)
+
     def chunks(self, *, original: bool = False) -> Iterator[bytes]:
-        """The message's bytes, lines in CRLF: as received, or as it is now."""
+        """The message's bytes, lines in CRLF: as received, or as it is now.
+
+        Raises:
+            HeaderLimitError: the header is larger than what is kept of one (`limits`).
+        """
         self._must_see(Stage.BODY, "the body")
+        self._measure()
         headers = self.received_headers if original else self._current_headers
         yield b"".join(header.line for header in headers) + b"\r\n"
         yield from (self.received_body if original else self._body).chunks()
@@ -369,6 +405,13 @@ class Message:
         if self._headers is None:
             self._headers = self._headers_as_received = tuple(self.received_headers)
         return self._headers
+
+    def _measure(self) -> None:
+        """Refuse to show a header that is over a bound; once it is known not to be, it is not."""
+        excess, setting = self.limits.header_excess(self.received_headers)
+        if excess:
+            raise HeaderLimitError(f"it has {over(excess, setting)}", excess)
+        self._is_measured = True
 
     def _must_see(self, stage: Stage, part: str) -> None:
         if self.visible < stage:

@@ -14,7 +14,7 @@ from typing import TypeVarTuple
 
 import milter
 
-from pyquarantine_core.address import Recipient, bare_address
+from pyquarantine_core.address import Recipient, mailbox, plain_address
 from pyquarantine_core.difference import header_difference
 from pyquarantine_core.engine import Cursor, RuleError
 from pyquarantine_core.errors import PyquarantineError, is_bug
@@ -195,7 +195,12 @@ class Connection:
     def _mail(self, argument: bytes, parameters: tuple[bytes, ...]) -> int:
         self.abort()
         self._filter.activity.begin(self)
-        self._message = Message(self._client, bare_address(_text(argument)))
+        text = _text(argument)
+        sender = plain_address(text)
+        if sender is None:
+            sender = mailbox(text, self._macro("{mail_addr}"))
+        self._message = Message(self._client, sender)
+        self._message.limits = self._filter.rules.limits
         self._message.smtputf8 = any(one.upper() == b"SMTPUTF8" for one in parameters)
         self._cursor = Cursor(self._filter.rules, self._message)
         self._failure = self._unfit

@@ -12,6 +12,7 @@ ignores its case only among its own kind. `\B` matches in empty text, as in Pyth
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import warnings
@@ -23,13 +24,14 @@ from typing import TypeVar
 import regex
 
 from pyquarantine_core.errors import PatternError, PatternTimeoutError
-
-DEFAULT_TIME_LIMIT = 1.0
-"""Seconds that one search, match or substitution may take."""
+from pyquarantine_core.limits import DEFAULT_LIMITS, Limits, over
 
 AT_ONCE = 0.001
 """Seconds that a run may keep other threads waiting: it costs more to let them in than most runs
 take. What is not done by then begins again, beside the others and with its own limit."""
+
+RUNS = 32
+"""Runs of AT_ONCE at most that a budget may be exceeded by."""
 
 MAX_SIZE = 100_000
 """Characters that a pattern may have once `a{3}` is written as `aaa`, as `regex` does."""
@@ -66,26 +68,46 @@ _FUZZY = re.compile(rf"\{{{_COST}(?:,{_COST})*+(?::[^}}]*)?\}}", re.VERBOSE)
 class Budget:
     """Time that several searches share, so that their number does not multiply the limit.
 
+    `message.budget()` makes one.
+
     Args:
-        seconds: for all of them together.
+        limits: how long they may take together.
+        deadline: when they must have ended anyway (time.monotonic).
+
+    Attributes:
+        runs: how many there have been.
     """
 
-    def __init__(self, seconds: float = DEFAULT_TIME_LIMIT) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, deadline: float = math.inf) -> None:
+        self._limits = limits
+        self._deadline = deadline
+        end = time.monotonic() + limits.pattern_seconds
+        self._end = min(deadline, end)
+        self.runs = 0
+
+    def __str__(self) -> str:
+        if self._end < self._deadline:
+            return over(f"{self._limits.pattern_seconds:g} s", "pattern_seconds")
+        total = f"what was left of {self._limits.message_seconds:g} s"
+        return over(total, "message_seconds")
 
     @property
     def left(self) -> float:
         """Seconds that are left, and never nothing: a search that is quick is always tried."""
         return max(self._end - time.monotonic(), AT_ONCE)
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing is left."""
+        return time.monotonic() > self._end
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A compiled pattern; safe to share between threads.
 
-    Its methods raise PatternTimeoutError when they take longer than `time_limit` seconds, or than
-    what is left of a budget.
+    Its methods raise PatternTimeoutError when they take longer than what is left of a budget, or
+    without one than `time_limit` seconds.
 
     Attributes:
         source: as it stands in the config.
@@ -117,20 +139,23 @@ class Pattern:
         return {name: value for name, value in match.groupdict().items() if value is not None}
 
     def _run(self, run: Callable[..., R], text: str, budget: Budget | None) -> R:
+        if budget is not None:
+            budget.runs += 1
+            if budget.runs % RUNS == 0 and budget.is_used_up:
+                raise self._timeout(text, budget)
         try:
             return run(text, timeout=AT_ONCE, concurrent=False)
         except TimeoutError:
-            limit = self.time_limit if budget is None else min(self.time_limit, budget.left)
+            limit = self.time_limit if budget is None else budget.left
         try:
             return run(text, timeout=limit, concurrent=True)
         except TimeoutError:
             raise self._timeout(text, budget) from None
 
     def _timeout(self, text: str, budget: Budget | None) -> PatternTimeoutError:
-        limit = self.time_limit if budget is None else min(self.time_limit, budget.seconds)
+        limit = f"{self.time_limit:g} s" if budget is None else str(budget)
         return PatternTimeoutError(
-            f"pattern {self.source!r} took longer than {limit:g} s"
-            f" on a text of {len(text)} characters"
+            f"pattern {self.source!r} took longer than {limit} on a text of {len(text)} characters"
         )
 
 
@@ -140,7 +165,7 @@ def compile_pattern(
     ignore_case: bool = True,
     multiline: bool = False,
     dotall: bool = False,
-    time_limit: float = DEFAULT_TIME_LIMIT,
+    time_limit: float = DEFAULT_LIMITS.pattern_seconds,
 ) -> Pattern:
     """Compile a pattern of the config.
 
@@ -149,7 +174,7 @@ def compile_pattern(
         ignore_case: As `re.IGNORECASE`.
         multiline: As `re.MULTILINE`.
         dotall: As `re.DOTALL`.
-        time_limit: Seconds that one run of the pattern may take.
+        time_limit: Seconds that one run of the pattern may take, where it is given no budget.
 
     Raises:
         PatternError: `re` finds it wrong or doubtful, or `regex` would read it otherwise.

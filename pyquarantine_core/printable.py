@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import reprlib
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ _MANY = 5
 _REPR = reprlib.Repr()
 _REPR.maxother = _REPR.maxstring = _REPR.maxlong = 60
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: line breaks and terminal escapes
     "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # invisible and bidi controls
@@ -34,6 +36,16 @@ def listed(names: Sequence[str]) -> str:
     """The first few of them: `a, b, c, d, e and 7 more`."""
     more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
     return f"{', '.join(names[:_MANY])}{more}"
+
+
+def upright(text: str) -> str:
+    """The text with U+FFFD for what turns it around: overrides and the like (UAX #9, section 2)."""
+    return _TURNING.sub("\ufffd", text)
+
+
+def as_json(data: object, *, indent: int | None = None) -> str:
+    """JSON in printable ASCII: all but DEL is escaped by `json` itself."""
+    return json.dumps(data, indent=indent).replace("\x7f", "\\u007f")
 
 
 def duration(seconds: float) -> str:

@@ -19,6 +19,7 @@ from pyquarantine_core.errors import (
     ReleaseError,
     StorageError,
 )
+from pyquarantine_core.limits import DEFAULT_LIMITS, Limits
 from pyquarantine_core.stored import stored_message
 from pyquarantine_core.submission import submit
 from pyquarantine_core.types import Delivery, HoldsMail
@@ -93,11 +94,13 @@ class Quarantine:
         name: `RULE/ACTION`.
         holding: where it is, and how it is released.
         neighbours: names of other quarantines in the same storage; their entries are not ours.
+        limits: of the config, for previews.
     """
 
     name: str
     holding: Holding
     neighbours: frozenset[str] = frozenset()
+    limits: Limits = DEFAULT_LIMITS
 
     def find(self, query: Query | None = None) -> Iterator[Entry]:
         """The entries that match, oldest first."""
@@ -200,7 +203,7 @@ class Quarantine:
         entry = self.get(entry_id)
         wanted = _on_entry(entry, recipients)
         with self.open_message(entry_id) as stored:
-            message = stored_message(entry, stored.read())
+            message = stored_message(entry, stored.read(), self.limits)
         failed = {}
         for recipient in wanted:
             content = notifier.notification.prepare(message, recipient)
@@ -283,6 +286,7 @@ def quarantines(config: Config) -> list[Quarantine]:
                 for other, its in holdings.items()
                 if other != name and its.storage.name == holding.storage.name
             ),
+            config.rules.limits,
         )
         for name, holding in holdings.items()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pyquarantine_core.config_keys import STORAGE_KEYS
@@ -28,6 +29,7 @@ def resolved(config: Config) -> dict[str, Any]:
     return {
         **settings,
         "workers": settings.get("workers", os.cpu_count() or 1),
+        "limits": asdict(config.rules.limits),
         "storages": {
             name: with_defaults({"properties": STORAGE_KEYS}, _typed(registry, Kind.STORAGE, one))
             for name, one in settings["storages"].items()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from pyquarantine_core.limits import DEFAULT_LIMITS, Limits
+
 if TYPE_CHECKING:
     from pyquarantine_core.types import Action, ActionType, Component, Condition, ConditionType
 
@@ -97,10 +99,12 @@ class Ruleset:
         rules: the rules.
         culprit: the plugin in whose code an error came up, empty when it was in none: not that of
             the action when a storage, notification or list failed.
+        limits: what a message may ask for.
     """
 
     rules: tuple[Rule, ...]
     culprit: Callable[[BaseException], str] = lambda _: ""
+    limits: Limits = DEFAULT_LIMITS
 
     @property
     def actions(self) -> Iterator[BoundAction]:

@@ -25,8 +25,10 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
 
 from pyquarantine_core import durable
+from pyquarantine_core.errors import OutboxError
 from pyquarantine_core.outbox_items import Deferral, Item, ItemFile, decode, encode
 from pyquarantine_core.types import Delivery
 
@@ -36,6 +38,9 @@ would be refused for now: what is gone cannot be published."""
 
 CONCLUDED = 30.0
 """Seconds after which an item is taken although it is not concluded: its worker has died then."""
+
+HEAD = 1024 * 1024
+"""Bytes of the first line that are read when the rest is not."""
 
 _ID = re.compile(r"\d{20}_[0-9a-f]{8}")
 _UNFINISHED = re.compile(rf"\.{_ID.pattern}(?:\.[0-9a-f]+)?|\.[0-9a-f]{{32}}\.[0-9a-f]+")
@@ -85,7 +90,7 @@ class Spool:
 
     def make(self) -> None:
         """Make the directories when they are missing."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_directory(self.directory)
         self._make_below()
         durable.sync(self.directory)
 
@@ -163,13 +168,13 @@ class Spool:
             FileNotFoundError: there is none of this ID.
             OutboxError: it is not one that was written here.
         """
-        with self._path(item_id, failed=failed).open("rb") as file:
+        with self._opened(item_id, failed) as file:
             return decode(item_id, file.readline(), file.read())
 
     def peek(self, item_id: str, *, failed: bool = False) -> Item:
         """An item without its content; else as `read`."""
-        with self._path(item_id, failed=failed).open("rb") as file:
-            return decode(item_id, file.readline(), b"")
+        with self._opened(item_id, failed) as file:
+            return decode(item_id, file.readline(HEAD), b"")
 
     def deferrals(self) -> dict[str, Deferral]:
         """Which notifications are not tried for a while, by name."""
@@ -325,6 +330,14 @@ class Spool:
         (self.directory / item_id).rename(self._failed / item_id)
         durable.sync(self._failed)
         durable.sync(self.directory)
+
+    @contextmanager
+    def _opened(self, item_id: str, failed: bool) -> Iterator[BinaryIO]:
+        try:
+            with durable.open_plain(self._path(item_id, failed=failed)) as file:
+                yield file
+        except durable.NotPlainError as error:
+            raise OutboxError(f"{item_id} is no notification: {error.strerror}") from error
 
     def _path(self, item_id: str, *, failed: bool) -> Path:
         return (self._failed if failed else self.directory) / item_id

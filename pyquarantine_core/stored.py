@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pyquarantine_core.address import Recipient
+from pyquarantine_core.limits import DEFAULT_LIMITS, Limits
 from pyquarantine_core.message import Message
 
 if TYPE_CHECKING:
@@ -14,14 +15,16 @@ if TYPE_CHECKING:
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*(?:\n[ \t].*)*)\n?")
 
 
-def stored_message(entry: Entry, content: bytes) -> Message:
+def stored_message(entry: Entry, content: bytes, limits: Limits = DEFAULT_LIMITS) -> Message:
     """The message of an entry, as the rules had left it when it was stored.
 
     Args:
         entry: its envelope and metavariables; what is unknown of them is empty.
         content: the stored bytes. The header ends at the first line that is none of a header.
+        limits: of the config.
     """
     message = Message(sender=entry.sender or "")
+    message.limits = limits
     message.queue_id = entry.queue_id
     message.smtputf8 = entry.smtputf8
     message.variables.update(entry.variables)

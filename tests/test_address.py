@@ -1,8 +1,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pyquarantine_core.address import Recipient, bare_address, same_address
+from pyquarantine_core.address import (
+    Recipient,
+    bare_address,
+    mailbox,
+    plain_address,
+    same_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +34,45 @@ from pyquarantine_core.address import Recipient, bare_address, same_address
 )
 def test_the_bare_address_is_the_mailbox_in_its_own_spelling(argument: str, bare: str) -> None:
     assert bare_address(argument) == bare
+
+
+@pytest.mark.parametrize(
+    ("argument", "resolved", "seen"),
+    [
+        ("<User@Example.ORG>", "user@example.org", "User@Example.ORG"),
+        ("<@relay.example:User@example.org>", "user@example.org", "User@example.org"),
+        ('<"user"@example.org>', "user@example.org", "user@example.org"),
+        ('<"user"@example.org>', None, "user@example.org"),
+        ('<"us\\er"@example.org>', None, "user@example.org"),
+        ('<"u ser"@example.org>', '"u ser"@example.org', '"u ser"@example.org'),
+        ('<"user."@example.org>', None, '"user."@example.org'),
+        ("<user(comment)@example.org>", "user@example.org", "user@example.org"),
+        ("<example.org!user>", "user@example.org", "user@example.org"),
+        ("<user%example.org@example.net>", "user@example.org", "user@example.org"),
+        ("<Postmaster>", "postmaster@example.org", "postmaster@example.org"),
+        ("<Postmaster>", "postmaster", "Postmaster"),  # as sendmail has it
+        ("<user@mail>", "user@mail.example.org", "user@mail.example.org"),
+        ("<User%x@example.org>", "user%x@example.org", "User%x@example.org"),
+        ("<müller@bücher.example>", None, "müller@bücher.example"),
+        ("<>", None, ""),
+    ],
+)
+def test_what_is_not_plainly_an_address_is_seen_as_the_mta_resolves_it(
+    argument: str, resolved: str | None, seen: str
+) -> None:
+    assert mailbox(argument, resolved) == seen
+
+
+@pytest.mark.parametrize("domain", ["example.org", "mail.example.org", "bücher.example"])
+def test_a_plain_address_is_known_at_once(domain: str) -> None:
+    assert plain_address(f"<u.s+e-r=x@{domain}>") == f"u.s+e-r=x@{domain}"
+
+
+@given(st.text())
+def test_any_argument_is_taken(argument: str) -> None:
+    assert isinstance(mailbox(argument, argument), str)
+    plain = plain_address(argument)
+    assert plain is None or plain == bare_address(f"<{plain}>")
 
 
 def test_letter_case_makes_no_other_mailbox() -> None:

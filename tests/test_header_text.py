@@ -52,6 +52,10 @@ def checked(name: str, text: str) -> bytes:
         (b"=?utf-8?q?a?= b =?utf-8?q?c?=", "a b c"),
         (b"=?utf-8?q?=C3?= =?UTF-8?Q?=BC?=", "ü"),
         (b"=?utf-8?b?ww==?= =?utf-8?b?vA==?=", "ü"),
+        (b"=?utf-8?q?=C3?= =?utf-8?b?vA==?=", "ü"),
+        (b"=?utf-8?b?ww==?=\n =?UTF-8*de?Q?=BC?=", "ü"),
+        (b"=?utf-8?q?=C3?= =?utf8?b?vA==?=", "\ufffd\ufffd"),
+        (b"=?utf-8?q?=C3?= x =?utf-8?b?vA==?=", "\ufffd x \ufffd"),
         (b"=?iso-2022-jp?b?GyRCRnwbKEI=?= =?iso-2022-jp?b?GyRCS1wbKEI=?=", "日本"),
         (b"=?iso-2022-jp?b?GyRCRnw=?= =?iso-2022-jp?b?S1wbKEI=?=", "日本"),
         (b'"=?iso-8859-1?Q?M=FCller=2C_J?=" <j@example.org>', '"Müller, J" <j@example.org>'),
@@ -276,3 +280,12 @@ def test_hostile_text_is_written_in_linear_time(name: str, unit: str) -> None:
     encode_value(name, text + "ü")
     encode_value(name, f'"{text}<a@b>')
     assert time.thread_time() - started < 4  # of the CPU, however busy it is
+
+
+@pytest.mark.parametrize("name", ["Subject", "From", "Received", "X" * 50_000])
+@pytest.mark.parametrize("unit", ["a ", "ü ", "\U0001f4e7", "=?a?q?", '"', "ü<a@x.example>, "])
+def test_no_new_value_is_longer_than_libmilter_takes(name: str, unit: str) -> None:
+    text = unit * (60_000 // len(unit))
+    value = encode_value(name, text)
+    assert len(value) + len(name) <= 65_000
+    assert len(decode_value(value)) > 100  # as much of it as fits

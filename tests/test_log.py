@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 LOG = """
 import logging, pathlib, sys
 from pyquarantine_core.log import set_up_logging
@@ -99,7 +101,7 @@ from pyquarantine_core.message_log import log_done
 from pyquarantine_core.types import MessageDone, Stage, Verdict
 set_up_logging(as_json=True, debug=True)
 log_done(MessageDone(queue_id="4X", client="192.0.2.1", sender="a@x.example\\u202e",
-    recipients=tuple(f"u{n}@x.example" for n in range(12)), verdict=Verdict.DISCARD,
+    recipients=tuple(f"\x7fu{n}@x.example" for n in range(12)), verdict=Verdict.DISCARD,
     stage=Stage.BODY, rules=("r",), actions=("r/hold",), stored=1, notified=0, seconds=0.0123))
 try:
     1 / 0
@@ -118,13 +120,39 @@ def test_json_has_one_object_a_line_and_the_fields_of_a_message() -> None:
     assert entry["message"].startswith(
         "4X: verdict=discard rules=r actions=r/hold client=192.0.2.1"
     )
-    assert entry["message"].endswith(",<u9@x.example> ms=12.3")
+    assert entry["message"].endswith(",<\x7fu9@x.example> ms=12.3")
     assert entry["level"] == "info"
     assert entry["sender"] == "a@x.example\u202e"
     assert len(entry["recipients"]) == 12
+    assert "\x7f" not in done
+    assert entry["recipients"][0] == "\x7fu0@x.example"
     assert entry["milliseconds"] == 12.3
     assert json.loads(failed)["message"] == "it\nfailed"
     assert "ZeroDivisionError" in json.loads(failed)["exception"]
+
+
+FORGING = """
+import logging
+from pyquarantine_core.log import sanitise_last_resort, set_up_logging
+{set_up}
+try:
+    raise ValueError("no \\x1b[2J\\n2026-01-01 00:00:00,000 [1] INFO: 4X: verdict=accept")
+except ValueError:
+    logging.getLogger("x").exception("it\\x1b[2J failed\\nbadly")
+"""
+
+
+@pytest.mark.parametrize("set_up", ["set_up_logging()", "sanitise_last_resort()"])
+def test_the_text_of_an_error_neither_looks_like_a_log_line_nor_steers_a_terminal(
+    set_up: str,
+) -> None:
+    command = [sys.executable, "-c", FORGING.format(set_up=set_up)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    first, *rest = done.stderr.splitlines()
+    assert first.endswith(r"it\x1b[2J failed\nbadly")
+    assert any("INFO: 4X: verdict=accept" in line for line in rest)
+    assert all(line.startswith("  ") for line in rest)
+    assert "\x1b" not in done.stderr
 
 
 def test_json_of_what_rules_and_actions_log_has_queue_id_and_step() -> None:

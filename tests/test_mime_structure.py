@@ -8,15 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyquarantine_core.mime import structure
-from pyquarantine_core.mime.structure import (
-    MAX_DEPTH,
-    MAX_HEADER,
-    MAX_PARTS,
-    MimePart,
-    Structure,
-    scan,
-)
+from pyquarantine_core.limits import DEFAULT_LIMITS, Limits
+from pyquarantine_core.mime.structure import MimePart, Structure, scan
+
+MIXED = [("Content-Type", b"multipart/mixed; boundary=b")]
 
 
 def scanned(body: bytes, content_type: bytes = b"multipart/mixed; boundary=b") -> MimePart:
@@ -194,31 +189,40 @@ class TestHeaders:
 
 class TestBounds:
     def test_parts_are_looked_into_to_a_depth(self) -> None:
-        levels = range(MAX_DEPTH * 3)
+        levels = range(DEFAULT_LIMITS.mime_depth * 3)
         body = b"".join(
             b"--%d\nContent-Type: multipart/mixed; boundary=%d\n\n" % (n, n + 1) for n in levels
         )
         found = scan([("Content-Type", b"multipart/mixed; boundary=0")], body)
-        assert len(list(found.root.walk())) == MAX_DEPTH + 1
-        assert found.limit == "parts nested deeper than 100"
+        assert len(list(found.root.walk())) == DEFAULT_LIMITS.mime_depth + 1
+        assert found.limit == "parts nested deeper than 100 (limits.mime_depth)"
 
     def test_messages_in_messages_count_as_well(self) -> None:
-        body = b"Content-Type: message/rfc822\n\n" * MAX_DEPTH * 3
+        body = b"Content-Type: message/rfc822\n\n" * DEFAULT_LIMITS.mime_depth * 3
         found = scan([("Content-Type", b"message/rfc822")], body)
-        assert len(list(found.root.walk())) == MAX_DEPTH + 1
+        assert len(list(found.root.walk())) == DEFAULT_LIMITS.mime_depth + 1
         assert found.limit
 
     def test_parts_are_counted(self) -> None:
-        found = scan([("Content-Type", b"multipart/mixed; boundary=b")], b"--b\n" * MAX_PARTS * 2)
-        assert len(found.root.parts) == MAX_PARTS - 1
-        assert found.limit == "more than 10000 parts"
+        found = scan(MIXED, b"--b\n" * 20_000)
+        assert len(found.root.parts) == DEFAULT_LIMITS.mime_parts - 1
+        assert found.limit == "more than 10000 parts (limits.mime_parts)"
 
     def test_a_header_has_an_end(self) -> None:
-        body = b"--b\n" + b"X: y\n" * MAX_HEADER + b"\n1\n--b--"
-        found = scan([("Content-Type", b"multipart/mixed; boundary=b")], body)
+        body = b"--b\n" + b"X: y\n" * 65_536 + b"\n1\n--b--"
+        found = scan(MIXED, body)
         (part,) = found.root.parts
-        assert part.start - part.header_start <= MAX_HEADER
-        assert found.limit == "a header of more than 65536 bytes"
+        assert part.start - part.header_start <= DEFAULT_LIMITS.mime_header_bytes
+        assert found.limit == (
+            "a part's header of more than 65536 bytes (limits.mime_header_bytes)"
+        )
+
+    def test_they_are_the_admins_to_set(self) -> None:
+        body = b"--b\nContent-Type: message/rfc822\n\nA: b\n\n1\n--b\n\n2\n--b\n\n3\n--b--"
+        assert scan(MIXED, body).limit == ""
+        assert scan(MIXED, body, Limits(mime_parts=4)).limit.startswith("more than 4 parts")
+        assert scan(MIXED, body, Limits(mime_depth=1)).limit.startswith("parts nested deeper")
+        assert scan(MIXED, body, Limits(mime_header_bytes=20)).limit.startswith("a part's header")
 
 
 class Counting(bytes):
@@ -313,7 +317,3 @@ def test_a_long_value_is_read_at_once(value: bytes) -> None:
     # Each of these takes Python's email package (policy.default) seconds, or an exception.
     root = scan([("Content-Type", b"text/html" + value)], b"").root
     assert root.type == "text/html"
-
-
-def test_the_bounds_are_those_of_the_documentation() -> None:
-    assert (structure.MAX_DEPTH, structure.MAX_PARTS) == (100, 10_000)

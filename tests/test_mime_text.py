@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyquarantine_core.limits import Limits
 from pyquarantine_core.mime.content import ContentError, decode_transfer, encode_transfer
 from pyquarantine_core.mime.structure import MimePart, scan
-from pyquarantine_core.mime.text import MAX_TEXT, PartText, TextEdit, read_text
+from pyquarantine_core.mime.text import PartText, TextEdit, read_text
 
 ENCODINGS = ["", "7bit", "8bit", "binary", "quoted-printable", "base64"]
 
@@ -144,10 +145,16 @@ class TestEdits:
             PartText.of(part_of(data, "iso-2022-jp"), data)
 
     def test_a_text_has_a_largest_size(self) -> None:
-        data = b"a" * (MAX_TEXT + 1)
-        with pytest.raises(ContentError, match="more than 16777216 bytes"):
-            PartText.of(part_of(data), data)
-        assert len(read_text(part_of(data), data)) == MAX_TEXT
+        data = b"a" * 1001
+        PartText.of(part_of(data), data, Limits(edit_bytes=1001))
+        with pytest.raises(ContentError, match=r"more than 1000 bytes \(limits.edit_bytes\)"):
+            PartText.of(part_of(data), data, Limits(edit_bytes=1000))
+
+    def test_html_has_a_smaller_one(self) -> None:
+        data = b"<p>" * 1000
+        part = scan([("Content-Type", b"text/html")], data).root
+        with pytest.raises(ContentError, match=r"HTML .* more than 2999 bytes \(limits.html_bytes"):
+            PartText.of(part, data, Limits(html_bytes=2999))
 
     @given(
         st.binary(),

@@ -6,6 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pyquarantine_core.errors import PatternError, PatternTimeoutError
 from pyquarantine_core.patterns import Pattern, check_template, compile_pattern
 
+CONFIGURATION = Path(__file__).parent.parent / "docs" / "configuration.md"
 SYNTAX = (
     r"a b B z 0 _ - . ^ $ \b \A \Z \w \W \d \s \S \n \x61 \u0061 \141 \07 \- \{ { } {} {a} {id}"
     r" {secret} {x,y} \1 (?P=n) ] ~~ && ß é [a-z] [^a] []a] [^]a] [a-] [\w-] [A-Z_] [\]a]"
@@ -206,6 +208,22 @@ def test_sets_that_only_look_like_posix_classes_are_sets(pattern: str) -> None:
 )
 def test_what_regex_reads_otherwise_is_refused(pattern: str, message: str) -> None:
     assert refusal(pattern).startswith(message)
+
+
+def refused_patterns() -> list[str]:
+    """The examples of docs/configuration.md of what is refused."""
+    table = CONFIGURATION.read_text().partition("| refused, such as |")[2].partition("\n\n")[0]
+    cells = [re.split(r"(?<!\\)\|", line)[1] for line in table.splitlines()[2:]]
+    return [found.replace("\\|", "|") for cell in cells for found in re.findall("`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize("pattern", refused_patterns())
+def test_what_the_documentation_calls_refused_is_refused(pattern: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        re.compile(pattern)  # it is sound to Python
+    with pytest.raises(PatternError):
+        compile_pattern(pattern)
 
 
 def test_verbose_mode_reads_as_in_re() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyquarantine_core.printable import printable
+from pyquarantine_core.printable import as_json, printable, upright
 
 
 @pytest.mark.parametrize("text", ["", "Grüße an alle", "日本語", "a\\b", "👍 ok"])
@@ -37,3 +38,24 @@ def test_the_result_is_one_line_that_any_terminal_can_print(text: str) -> None:
     shown.encode("utf-8")
     assert len(shown.splitlines()) <= 1
     assert not {"Cc", "Cs", "Zl", "Zp"} & {unicodedata.category(letter) for letter in shown}
+
+
+@given(st.text(st.characters()))
+def test_json_is_printable_ascii_and_means_the_text(text: str) -> None:
+    written = as_json({"text": text})
+    assert written.isascii()
+    assert written.isprintable()
+    assert json.loads(written) == {"text": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Grüße, 日本語 👍", "Grüße, 日本語 👍"),
+        ("שלום", "שלום"),
+        ("invoice\u202efdp.exe", "invoice\ufffdfdp.exe"),
+        ("\u2067right to left\u2069", "\ufffdright to left\ufffd"),
+    ],
+)
+def test_a_text_put_among_other_text_turns_none_of_that_around(text: str, left: str) -> None:
+    assert upright(text) == left

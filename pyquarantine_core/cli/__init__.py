@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pyquarantine_core import __version__
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.config_file import DEFAULT_PATH
 from pyquarantine_core.errors import ConfigError, PluginError, PyquarantineError, why
+from pyquarantine_core.log import sanitise_last_resort
 from pyquarantine_core.printable import printable
 from pyquarantine_core.types import CommandType, Kind
 
@@ -114,10 +116,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         reload,
     )
 
+    sanitise_last_resort()
     try:
         cli.main(arguments, prog_name="pyquarantine", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo("\n".join(map(printable, shown.getvalue().rstrip("\n").split("\n"))), err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)

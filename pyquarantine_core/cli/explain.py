@@ -65,6 +65,7 @@ def explain(
             sender=sender,
             recipients=recipients,
             client=None if client == "local" else client,
+            limits=config.rules.limits,
         )
     except ValueError as error:
         raise click.UsageError(f"--client: {error}") from None

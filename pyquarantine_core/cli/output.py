@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 
 import click
 
-from pyquarantine_core.printable import printable
+from pyquarantine_core.printable import as_json, printable
 
 PIPE_WIDTH = 100_000
 """Columns for output that is no terminal: wide enough that nothing is wrapped."""
@@ -20,7 +19,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 def print_json(data: object) -> None:
     """Print JSON in ASCII; whatever a stranger wrote is escaped."""
-    click.echo(json.dumps(data, indent=2))
+    click.echo(as_json(data, indent=2))
 
 
 def print_table(

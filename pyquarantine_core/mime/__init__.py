@@ -6,6 +6,7 @@ others stay as they are. No input makes the scan or the reading fail, or take mo
 
 * `fields`: header values with parameters,
 * `structure`: the tree of parts, with offsets,
+* `doubts`: what of it mail clients read in different ways,
 * `reading`: the parts of a message, and the data in them,
 * `protection`: which of them are signed or encrypted,
 * `content`: transfer encodings,

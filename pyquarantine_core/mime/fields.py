@@ -35,11 +35,14 @@ class FieldValue:
         word: what stands before the parameters, in lower case: `text/plain`, `attachment`.
         parameters: decoded, by their names in lower case; of equal ones the first.
         raw: the bytes of the same parameters, as a boundary needs them.
+        unclear: parameters of which clients read different values: named twice, extended as
+            RFC 2231 has it (which not all know), or with blanks outside of quotes.
     """
 
     word: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     raw: Mapping[str, bytes] = field(default_factory=dict)
+    unclear: frozenset[str] = frozenset()
 
     def with_parameter(self, name: str, value: str) -> str:
         """This value in writing, one parameter changed or added at its end."""
@@ -88,6 +91,7 @@ def _unfolded(value: bytes) -> str:
 def _with_parameters(word: str, text: str) -> FieldValue:
     sections: dict[str, dict[int, tuple[bool, str]]] = {}
     plain: dict[str, str] = {}
+    unclear: set[str] = set()
     at = text.find(";") + 1
     while at:
         match = _PARAMETER.match(text, at)
@@ -98,8 +102,10 @@ def _with_parameters(word: str, text: str) -> FieldValue:
             assert section is not None  # every part of the pattern may be empty
             name, number, extended = section.groups()
             if number is None and extended is None:
-                plain.setdefault(name, value)
+                if plain.setdefault(name, value) != value or (match[2] is None and " " in value):
+                    unclear.add(name)
             else:
+                unclear.add(name)
                 place = (bool(extended), value)
                 sections.setdefault(name, {}).setdefault(int(number or 0), place)
         at = text.find(";", at) + 1
@@ -108,7 +114,7 @@ def _with_parameters(word: str, text: str) -> FieldValue:
     for name, numbered in sections.items():
         charset, raw[name] = _joined(numbered)
         parameters[name] = decode_charset(bytearray(raw[name]), charset)
-    return FieldValue(word, parameters, raw)
+    return FieldValue(word, parameters, raw, frozenset(unclear))
 
 
 def _joined(numbered: Mapping[int, tuple[bool, str]]) -> tuple[str, bytes]:

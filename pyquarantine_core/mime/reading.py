@@ -23,7 +23,7 @@ class MessageParts:
     def __init__(self, message: Message) -> None:
         self.body = message.body.read()
         self.structure: Structure = scan(
-            ((header.name, header.raw) for header in message.headers), self.body
+            ((header.name, header.raw) for header in message.headers), self.body, message.limits
         )
 
     @property
@@ -35,6 +35,11 @@ class MessageParts:
     def limit(self) -> str:
         """Which bound kept parts from being taken apart, in words; else empty."""
         return self.structure.limit
+
+    @property
+    def doubt(self) -> str:
+        """What mail clients read in different ways, in words; else empty."""
+        return self.structure.doubt
 
     def leaves(self) -> Iterator[MimePart]:
         """The parts that have no parts in them, in the order of the message."""

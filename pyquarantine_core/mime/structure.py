@@ -10,6 +10,8 @@ How it reads what is not in order:
 * Of several equal header fields the first counts. A broken Content-Type is text/plain (RFC 2045,
   section 5.2); a multipart without a boundary parameter is a leaf.
 * The header of a part ends at an empty line, at a boundary, or where a line is no header field.
+
+Where clients are known to read a message in different ways, the result says so (`doubt`).
 """
 
 from __future__ import annotations
@@ -20,14 +22,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pyquarantine_core.body import View
+from pyquarantine_core.limits import DEFAULT_LIMITS, Limits, over
+from pyquarantine_core.mime.doubts import BARE_CR_BOUNDARY, STRAY_HEADER, doubt_of
 from pyquarantine_core.mime.fields import FieldValue, read_media_type, read_word
-
-MAX_DEPTH = 100
-"""Parts inside each other; what is deeper is not taken apart (Postfix's mime_nesting_limit)."""
-MAX_PARTS = 10_000
-"""Parts of a message; what comes after them is not taken apart."""
-MAX_HEADER = 64 * 1024
-"""Bytes of a part's header; what comes after them counts as its body."""
 
 IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
 """Transfer encodings that leave bytes as they are."""
@@ -161,36 +158,45 @@ class Structure:
     Attributes:
         root: the message.
         limit: which bound kept parts from being taken apart, in words; else empty.
+        doubt: what mail clients read in different ways, in words; else empty (`doubts`).
     """
 
     root: MimePart
     limit: str = ""
+    doubt: str = ""
 
 
-def scan(headers: Iterable[tuple[str, bytes]], body: View) -> Structure:
+def scan(
+    headers: Iterable[tuple[str, bytes]], body: View, limits: Limits = DEFAULT_LIMITS
+) -> Structure:
     """Find the parts of a message.
 
     Args:
         headers: the message's own, as name and value.
         body: the rest of it.
+        limits: how many parts are looked for, how deep, and how long their headers may be.
     """
     fields = tuple(Field(name.lower(), value) for name, value in headers)
-    return _Scan(body).run(MimePart(fields, end=len(body)))
+    return _Scan(body, limits).run(MimePart(fields, end=len(body)))
 
 
 class _Scan:
     """One scan at work: the parts that are open, the message first, and their delimiters."""
 
-    def __init__(self, body: View) -> None:
+    def __init__(self, body: View, limits: Limits) -> None:
         self.body = body
+        self.limits = limits
         self.open: list[MimePart] = []
         self.levels: dict[bytes, list[int]] = {}
         self.delimiter_of: dict[int, bytes] = {}
         self.count = 0
         self.limit = ""
+        self.doubt = ""
 
     def run(self, root: MimePart) -> Structure:
         position = self._enter(root)
+        if self.levels and self.body.find(b"\r--") >= 0:
+            self.doubt = self.doubt or BARE_CR_BOUNDARY
         while self.levels:
             at = self._next_dashes(position)
             if at < 0:
@@ -203,25 +209,28 @@ class _Scan:
             if final:
                 self._forget(level)
                 continue
-            if self.count >= MAX_PARTS:
-                self.limit = f"more than {MAX_PARTS} parts"
+            if self.count >= self.limits.mime_parts:
+                self.limit = over(f"more than {self.limits.mime_parts} parts", "mime_parts")
                 break
             part = MimePart((), at, position, parent=self.open[level])
             self.open[level].parts.append(part)
             self._read_header(part)
             position = self._enter(part)
         self._leave(0, len(self.body), at_boundary=False)
-        return Structure(root, self.limit)
+        return Structure(root, self.limit, self.doubt)
 
     def _enter(self, part: MimePart) -> int:
         """Open a part, and the messages that begin right in it; returns where to go on."""
         while True:
             self.count += 1
             self.open.append(part)
+            self.doubt = self.doubt or doubt_of(part)
             if not (part.boundary or part.is_message):
                 break
-            if len(self.open) > MAX_DEPTH:
-                self.limit = f"parts nested deeper than {MAX_DEPTH}"
+            if len(self.open) > self.limits.mime_depth:
+                self.limit = over(
+                    f"parts nested deeper than {self.limits.mime_depth}", "mime_depth"
+                )
                 break
             if part.boundary:
                 delimiter = b"--" + part.boundary
@@ -286,12 +295,16 @@ class _Scan:
             if line.startswith(b"--") and self._match(line)[0] is not None:
                 break
             named = _FIELD.match(line)
-            if after - part.header_start > MAX_HEADER:
-                self.limit = f"a header of more than {MAX_HEADER} bytes"
+            if after - part.header_start > self.limits.mime_header_bytes:
+                self.limit = over(
+                    f"a part's header of more than {self.limits.mime_header_bytes} bytes",
+                    "mime_header_bytes",
+                )
                 break
             if named is not None:
                 starts.append((named[1].decode().lower(), position, position + named.end()))
             elif not starts or line[:1] not in b" \t":
+                self._look_for_stray_header(part, position)
                 break
             position = end = after
         part.start = position
@@ -300,6 +313,18 @@ class _Scan:
             self._field(name, start, colon, stop)
             for (name, start, colon), stop in zip(starts, ends, strict=bool(starts))
         )
+
+    def _look_for_stray_header(self, part: MimePart, position: int) -> None:
+        """Whether a field that describes a content follows before the next empty line."""
+        end = part.header_start + self.limits.mime_header_bytes
+        while not self.doubt and position < min(end, len(self.body)):
+            position, line = self._line(position)
+            if line in {b"\r\n", b"\n"} or (
+                line.startswith(b"--") and self._match(line)[0] is not None
+            ):
+                return
+            if line[:8].lower() == b"content-" and _FIELD.match(line):
+                self.doubt = STRAY_HEADER
 
     def _field(self, name: str, start: int, colon: int, stop: int) -> Field:
         value = self.body[colon:stop].removesuffix(b"\n").removesuffix(b"\r")

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 from pyquarantine_core.body import View
 from pyquarantine_core.encoded_words import codec_of
+from pyquarantine_core.limits import DEFAULT_LIMITS, Limits, over
 from pyquarantine_core.mime.content import ContentError, Encoded, decode_transfer, encode_transfer
 from pyquarantine_core.mime.structure import MimePart
-
-MAX_TEXT = 16 * 1024 * 1024
-"""Bytes of a part, encoded, that are read as text."""
 
 # Where bytes below 0x80 may be a part of other characters, or stand for something else.
 _NOT_LIKE_ASCII = frozenset({"hz", "johab", "utf_16", "utf_16_be", "utf_16_le", "utf_7"})
@@ -65,14 +63,13 @@ class PartText:
     codec: str
 
     @classmethod
-    def of(cls, part: MimePart, body: bytes) -> PartText:
+    def of(cls, part: MimePart, body: bytes, limits: Limits = DEFAULT_LIMITS) -> PartText:
         """The text of a part of this body.
 
         Raises:
             ContentError: it cannot be edited.
         """
-        if part.end - part.start > MAX_TEXT:
-            raise ContentError(f"a text has more than {MAX_TEXT} bytes")
+        _refuse_large(part, limits)
         data = decode_transfer(body[part.start : part.end], part.encoding)
         codec = _codec(part, data)
         if _is_like_ascii(codec):
@@ -132,17 +129,27 @@ ToldInside = Callable[[bytes], str]
 
 
 def read_text(part: MimePart, body: View, told_inside: ToldInside = lambda _: "") -> str:
-    """What a mail client shows of a text, whatever is wrong with it; cut after `MAX_TEXT` bytes.
+    """What a mail client shows of a text, whatever is wrong with it.
 
     Args:
-        part: the text.
+        part: the text; all of it is read, so the caller cuts it.
         body: of the message.
         told_inside: asked when the header names no charset and the text is not UTF-8.
     """
-    data = body[part.start : min(part.end, part.start + MAX_TEXT)]
+    data = body[part.start : part.end]
     with contextlib.suppress(ContentError):
         data = decode_transfer(data, part.encoding)
     return _SURROGATES.sub("\ufffd", data.decode(_codec(part, data, told_inside), "replace"))
+
+
+def _refuse_large(part: MimePart, limits: Limits) -> None:
+    size = part.end - part.start
+    if size > limits.edit_bytes:
+        excess = f"a text has more than {limits.edit_bytes} bytes"
+        raise ContentError(over(excess, "edit_bytes"))
+    if part.type == "text/html" and size > limits.html_bytes:
+        excess = f"an HTML text has more than {limits.html_bytes} bytes"
+        raise ContentError(over(excess, "html_bytes"))
 
 
 def _is_like_ascii(codec: str) -> bool:

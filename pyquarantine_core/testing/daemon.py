@@ -70,7 +70,8 @@ class Daemon:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         try:
-            self.address = self.wait_for_log(" listening at ", timeout).partition(" at ")[2].strip()
+            line = self.wait_for_log("listening at ", timeout)
+            self.address = line.partition(" at ")[2].strip().removesuffix('"}')
         except BaseException:
             self._process.kill()
             self._end()

@@ -24,6 +24,7 @@ from pyquarantine_core.testing.mail import (
     canonical,
     crlf,
     split,
+    unadorned,
     unrouted,
 )
 
@@ -162,8 +163,9 @@ class _Message:
             case RecipientAdded(recipient):
                 self._added.append(recipient)
             case RecipientDeleted(recipient):
-                spelling = _unbracketed(recipient)
-                self._recipients = [to for to in self._recipients if unrouted(to) != spelling]
+                spelling = unadorned(_unbracketed(recipient))
+                kept = [to for to in self._recipients if unadorned(unrouted(to)) != spelling]
+                self._recipients = kept
                 self._added = [to for to in self._added if _unbracketed(to) != spelling]
             case SenderChanged(sender):
                 self._sender = sender

@@ -6,6 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+_ADDRESS_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\([^()]*\)|\s+|[^"\s(]+|.')
+_ANGLE = re.compile(r"<([^<>]*)>?$")
+_ESCAPED = re.compile(r"\\(.)")
+_DOT_ATOM = re.compile(r"[^\s\"\\()<>\[\],;:@.]+(?:\.[^\s\"\\()<>\[\],;:@.]+)*")
 _HEADER = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _DROPPED = frozenset({b"bcc", b"resent-bcc", b"return-path", b"content-length"})
 """Headers that Postfix takes out before a filter sees them (message_drop_headers, postconf(5))."""
@@ -68,8 +72,25 @@ def unrouted(argument: str) -> str:
 
 
 def canonical(argument: str) -> str:
-    """The address that Postfix delivers to: as `unrouted`, and without a dot after the domain."""
-    return unrouted(argument).removesuffix(".")
+    """The address that Postfix delivers to, where it has a domain.
+
+    As `unadorned`, a `host!user` turned around, and without a dot after the domain.
+    """
+    address = unadorned(unrouted(argument))
+    host, bang, user = address.partition("!")
+    return f"{user}@{host}" if bang and "@" not in address else address.removesuffix(".")
+
+
+def unadorned(address: str) -> str:
+    """An address without comments, blanks and needless quotes; of `name <address>` the latter."""
+    tokens = _ADDRESS_TOKEN.findall(address)
+    plain = "".join(one for one in tokens if not one.startswith("(") and not one.isspace())
+    inner = _ANGLE.search(plain)
+    local, at, domain = (inner[1] if inner else plain).rpartition("@")
+    if local.startswith('"'):
+        content = _ESCAPED.sub(r"\1", local[1:-1])
+        local = content if _DOT_ATOM.fullmatch(content) else local
+    return f"{local}{at}{domain}"
 
 
 def crlf(content: bytes) -> bytes:
@@ -84,20 +105,21 @@ def split(content: bytes) -> tuple[list[Header], bytes]:
     """Headers and body of a message with CRLF line ends.
 
     The body begins after the first empty line or, as Postfix has it, with the first line that is
-    neither a header nor the continuation of one. Headers that Postfix drops are left out.
+    neither a header nor the continuation of one. Headers that Postfix drops are left out, and what
+    follows a NUL in a line of a header.
     """
     raw_headers: list[bytes] = []
     start = 0
     while start < len(content):
         end = content.find(b"\r\n", start)
-        line = content[start:end]
+        line, nul, _ = content[start:end].partition(b"\0")
         if line.startswith((b" ", b"\t")) and raw_headers:
             raw_headers[-1] += b"\r\n" + line
         elif header := _HEADER.match(line):
             # Blanks before the colon are lost, as in Postfix.
             raw_headers.append(header[1] + b":" + line[header.end() :])
         else:
-            start = start if line else end + 2
+            start = start if line or nul else end + 2
             break
         start = end + 2
     headers = (Header(raw) for raw in raw_headers)

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 CONTENT = (
     b"Received: from elsewhere\n\tby here\nSubject:  hello\n\tfold\n  fold\nX-Tab:\ttab\n"
     b"Tight:x\nSpaced : x\nBcc: secret@example.org\nReturn-Path: <x@example.org>\nEmpty:\n"
-    b"X-Eight: \xe4\xff\nsubject: again\n\n.dot\nbody \xe4\n" + b"x" * 900 + b"\n"
+    b"X-Eight: \xe4\xff\nX-Nul: a\0b\n\tc\nX-Nul: \0\nsubject: again\n\n.dot\nbody \xe4\n"
+    + b"x" * 900
+    + b"\n"
 )
 RECIPIENTS = (
     *("<@relay.example:U1@Example.org>", "<u2@EXAMPLE.org.>", "<u3@example.org>"),
     *("<U3@example.org>", "<@relay.example:u3@example.org>"),
+    *('<"u4"@example.org>', '<"u\\5"@example.org>', '<"u 6"@example.org>', "<u7(c)@example.org>"),
+    *("<u8 @ example.org>", "<U <u9@example.org>>", "<example.org!u10>"),
 )
 LARGE = b"A: b\n\n" + b"line\n" * 40_000
 
@@ -122,6 +126,13 @@ ENVELOPE_CHANGES: list[list[list[Any]]] = [
     [["delrcpt", "<u2@example.org>"]],
     [["delrcpt", "<u2@EXAMPLE.org>"]],
     [["delrcpt", "<nobody@example.org>"]],
+    [["delrcpt", '<"u4"@example.org>']],
+    [["delrcpt", "<u4@example.org>"]],
+    [["delrcpt", "<u7(c)@example.org>"]],
+    [["delrcpt", "<u7@example.org>"]],
+    [["delrcpt", "<example.org!u10>"]],
+    [["delrcpt", "<u10@example.org>"]],
+    [["delrcpt", '<"u 6"@example.org>']],
     [["addrcpt", "<new@example.org>"], ["addrcpt", "plain@example.org"]],
     [["addrcpt", "<u3@example.org>"], ["addrcpt", "<U3@example.org>"]],
     [["addrcpt", "<new@example.org>"], ["delrcpt", "<new@example.org>"]],

@@ -41,8 +41,9 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
                 "unreadable": {
                     "type": "boolean",
                     "default": False,
-                    "description": "Whether an archive that cannot be looked into is enough, too "
-                    "(encrypted, broken, or too much in it).",
+                    "description": "Whether what cannot be looked into is enough, too: an archive "
+                    "that is encrypted, broken or too large, and mail that clients take apart in "
+                    "different ways.",
                 },
             },
         },

@@ -11,8 +11,11 @@ from pyq_attachments.archives import Archives, looks_like_archive
 from pyquarantine_core.message import Message
 from pyquarantine_core.mime.content import ContentError
 from pyquarantine_core.mime.reading import MessageParts
-from pyquarantine_core.patterns import Budget, Pattern, compile_pattern
+from pyquarantine_core.patterns import Pattern, compile_pattern
 from pyquarantine_core.types import Condition, Match, Services
+
+_IN_ONE_PIECE = frozenset({"message/rfc822", "message/global", "message/partial"})
+"""What holds files that cannot be seen, where it is a leaf: encoded, too deep, or in fragments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Attachments(Condition):
         )
 
     def check(self, message: Message) -> Match:
-        budget = Budget()
+        budget = message.budget()
         for file in files_of(message):
             if any(pattern.search(file.name, budget) for pattern in self._names):
                 return Match(True, f"a file is named {file.name!r}")
@@ -65,6 +68,9 @@ def files_of(message: Message) -> Iterator[File]:
     for part in parts.leaves():
         if part.type.startswith("text/") and not part.is_attachment:
             continue
+        if part.type in _IN_ONE_PIECE or part.type.startswith("multipart/"):
+            yield File(part.filename, part.type, unreadable=f"a {part.type} in one piece")
+            continue
         try:
             content = parts.content(part)
         except ContentError as error:
@@ -74,5 +80,5 @@ def files_of(message: Message) -> Iterator[File]:
         if looks_like_archive(part.filename, content):
             for name, unreadable in archives.names(content, part.filename):
                 yield File(name, unreadable=unreadable)
-    if parts.limit:
-        yield File("", unreadable=parts.limit)
+    for obstacle in filter(None, (parts.limit, parts.doubt)):
+        yield File("", unreadable=obstacle)

@@ -18,7 +18,7 @@ class EnvelopeFrom(Condition):
         return cls(compile_pattern(value))
 
     def check(self, message: Message) -> Match:
-        found = self._pattern.match(message.sender)
+        found = self._pattern.match(message.sender, message.budget())
         if found is None:
             return Match(matched=False, reason=f"<{message.sender}> does not match")
         return Match(True, f"<{message.sender}> matches", self._pattern.named_groups(found))
@@ -36,8 +36,9 @@ class EnvelopeTo(Condition):
 
     def check(self, message: Message) -> Match:
         groups: dict[str, str] = {}
+        budget = message.budget()
         for address in message.addresses:
-            found = self._pattern.match(address)
+            found = self._pattern.match(address, budget)
             if found is None:
                 return Match(matched=False, reason=f"<{address}> does not match")
             groups = self._pattern.named_groups(found)

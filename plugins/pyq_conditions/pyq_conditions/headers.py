@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pyquarantine_core.message import Header, Message
-from pyquarantine_core.patterns import Budget, Pattern, compile_pattern
+from pyquarantine_core.patterns import Pattern, compile_pattern
 from pyquarantine_core.types import Condition, Match, Services
 
 
@@ -22,7 +22,7 @@ class Headers(Condition):
     def check(self, message: Message) -> Match:
         groups: dict[str, str] = {}
         found_in: list[str] = []
-        budget = Budget()
+        budget = message.budget()
         for pattern, missing in self._patterns:
             for header in _candidates(message, pattern):
                 found = pattern.search(header.text, budget)

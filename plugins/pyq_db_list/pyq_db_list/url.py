@@ -147,7 +147,7 @@ class DatabaseUrl:
         return database
 
     def create_file(self) -> None:
-        """Make SQLite's file when it is missing; made by root it belongs to its directory's owner.
+        """Make SQLite's file, for the owner of its directory alone, when it is missing.
 
         Raises:
             ListError: it cannot be made.
@@ -156,7 +156,7 @@ class DatabaseUrl:
             return
         try:
             with suppress(FileExistsError):
-                self.file.touch(exist_ok=False)
+                self.file.touch(mode=0o600, exist_ok=False)
                 if os.geteuid() == 0:
                     owner = self.file.parent.stat()
                     os.chown(self.file, owner.st_uid, owner.st_gid)

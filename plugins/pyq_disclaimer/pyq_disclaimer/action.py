@@ -68,11 +68,12 @@ class AddDisclaimer(Action):
     def _edit(self, message: Message, disclaimer: Disclaimer) -> None:
         edit = MessageEdit(message)
         bodies = text_bodies(edit.structure)
-        texts = [PartText.of(body, edit.body) for body in bodies]
+        texts = [PartText.of(body, edit.body, message.limits) for body in bodies]
         if any(holds_inline_pgp(text.view) for text in texts):
             raise ContentError("it is signed or encrypted (PGP in the text)")
         for text in texts:
-            change = edit_text(text, disclaimer, prepend=self._prepend)
+            depth = message.limits.html_depth
+            change = edit_text(text, disclaimer, prepend=self._prepend, depth=depth)
             edit.replace_text(text.part, text.edited([change]))
         if not texts:
             self._add_text(edit, disclaimer)

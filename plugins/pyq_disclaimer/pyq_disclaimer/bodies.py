@@ -21,6 +21,8 @@ def text_bodies(structure: Structure) -> list[MimePart]:
     """
     if structure.limit:
         raise ContentError(f"it has {structure.limit}")
+    if structure.doubt:
+        raise ContentError(f"mail clients read it in different ways: it has {structure.doubt}")
     return _bodies(structure.root)
 
 

@@ -7,6 +7,8 @@ import re
 
 from pyq_disclaimer.html_body import body_end, body_start
 from pyq_disclaimer.template import Disclaimer
+from pyquarantine_core.limits import over
+from pyquarantine_core.mime.content import ContentError
 from pyquarantine_core.mime.text import PartText, TextEdit
 
 _BREAK = re.compile("\r\n|\n")
@@ -17,8 +19,12 @@ _STUFFED = (" ", ">", "From ")
 _SIGNATURE = "-- "
 
 
-def edit_text(text: PartText, disclaimer: Disclaimer, *, prepend: bool) -> TextEdit:
-    """The disclaimer before or after a text of its kind, in its line breaks."""
+def edit_text(text: PartText, disclaimer: Disclaimer, *, prepend: bool, depth: int) -> TextEdit:
+    """The disclaimer before or after a text of its kind, in its line breaks.
+
+    Raises:
+        ContentError: it is HTML that leaves more than `depth` elements open.
+    """
     if text.part.type == "text/html":
         new = _BREAK.sub(text.newline, disclaimer.html)
         if prepend:
@@ -26,7 +32,11 @@ def edit_text(text: PartText, disclaimer: Disclaimer, *, prepend: bool) -> TextE
             at = begin + body_start(text.view[begin:])
         else:
             end = body_end(text.view)
-            at, new = end.offset, end.open.end_tags() + new
+            tags = end.open.end_tags()
+            if tags.count("</") > depth:
+                excess = f"an HTML text leaves more than {depth} elements open"
+                raise ContentError(over(excess, "html_depth"))
+            at, new = end.offset, tags + new
         return TextEdit(at, at, new)
     flowed = text.part.content_type.parameters.get("format", "").lower() == "flowed"
     new = _fixed_lines(disclaimer.text) if flowed else disclaimer.text

@@ -15,6 +15,7 @@ from pyquarantine_core.config_file import CONFIG_DIRECTORY, unreadable
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.header_text import clean_text
 from pyquarantine_core.message import Message
+from pyquarantine_core.printable import upright
 from pyquarantine_core.types import Options
 
 _NAME = re.compile(r"\{([^{}\s]+)\}")
@@ -54,7 +55,7 @@ class Templates:
             "ENVELOPE_FROM": message.sender,
             "ENVELOPE_FROM_URL": quote(message.sender, safe="", errors="replace"),
         }
-        clean = {name: clean_text(value) for name, value in values.items()}
+        clean = {name: upright(clean_text(value)) for name, value in values.items()}
         escaped = {name: html.escape(value) for name, value in clean.items()}
         return Disclaimer(_filled(self.text, clean), _filled(self.html, escaped))
 

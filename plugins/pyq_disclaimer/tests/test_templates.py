@@ -82,6 +82,11 @@ def test_values_bring_neither_lines_nor_broken_characters(add_disclaimer: AddDis
     assert text == "a b c\ufffd"
 
 
+def test_values_do_not_turn_the_disclaimer_around(add_disclaimer: AddDisclaimer) -> None:
+    text, html = filled(add_disclaimer, "{V} external", V="a\u202eb\u2066c\u200f")
+    assert text == html == "a\ufffdb\ufffdc\u200f external"
+
+
 def test_a_byte_order_mark_is_no_part_of_a_template(add_disclaimer: AddDisclaimer) -> None:
     assert filled(add_disclaimer, "\ufeffD") == ("D", "D")
 

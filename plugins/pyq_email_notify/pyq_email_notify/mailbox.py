@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Self
 
 from pyq_email_notify.template import fill
-from pyq_email_notify.wording import one_line
+from pyq_email_notify.wording import one_line, with_ascii_domains
 from pyquarantine_core.header_text import decode_value
 
 MAX_NAME = 200
 """Characters of a display name (the rest is cut)."""
-MAX_RAW = 4096
-"""Bytes of a From header that are looked at."""
+MAX_ADDRESS = 320
+"""Characters of an address (RFC 5321, section 4.5.3.1: 64, `@` and 255)."""
+MAX_RAW = 64 * 1024
+"""Bytes of a From header that are looked at; MTAs cut headers before."""
 
+_ANGLE_AT_END = re.compile(r"<([^<>]*)>[^<>]*$")
 _MAILBOX = re.compile(rb'((?:"(?:[^"\\]|\\.)*+"|[^"<])*+)<([^<>]*)>', re.DOTALL)
 _ANGLE = re.compile(rb"(.*)<([^<>]*)>", re.DOTALL)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
@@ -60,9 +63,26 @@ class Mailbox:
         return f'"{quoted}" <{self.address}>'
 
 
+def shown(value: str, mailbox: Mailbox) -> str:
+    """A From header to be shown: however long its display name, the address stands beside it.
+
+    Args:
+        value: the header, decoded.
+        mailbox: its first one.
+    """
+    address = mailbox.address
+    if not address and (found := _ANGLE_AT_END.search(value)):
+        address = found[1]
+    line = one_line(value, MAX_RAW)
+    if not address or len(line) <= MAX_NAME + len(address):
+        return with_ascii_domains(line)
+    name = one_line(value, MAX_NAME)
+    return with_ascii_domains(f"{name} <{one_line(address, MAX_ADDRESS)}>")
+
+
 def is_address(text: str) -> bool:
     """Whether it is an address in ASCII that can stand in a header (RFC 5321, section 4.1.2)."""
-    return len(text) <= 320 and _ADDRESS.fullmatch(text) is not None
+    return len(text) <= MAX_ADDRESS and _ADDRESS.fullmatch(text) is not None
 
 
 def notifying_mailbox(template: str, original: Mailbox, fallback: str) -> Mailbox:
@@ -76,12 +96,12 @@ def notifying_mailbox(template: str, original: Mailbox, fallback: str) -> Mailbo
     if template.strip() == "{FROM}":
         name = original.name or ("" if original.address else fallback)
         return Mailbox(name, original.address or fallback)
-    shown = " ".join(
-        filter(None, (original.name, f"<{original.address}>" * bool(original.address)))
-    )
+    named = one_line(original.name, MAX_NAME)
+    whole = " ".join(filter(None, (named, f"<{original.address}>" * bool(original.address))))
     own = Mailbox.from_header(template.encode())
     address = own.address or _address_in(template, original)
-    return Mailbox(one_line(fill(own.name, {"FROM": shown}), MAX_NAME), address or fallback)
+    limit = len(own.name) + len(whole)
+    return Mailbox(one_line(fill(own.name, {"FROM": whole}), limit), address or fallback)
 
 
 def _address_in(template: str, original: Mailbox) -> str:

@@ -15,9 +15,6 @@ from collections.abc import Callable
 from pyq_email_notify.sanitiser import BLOCK_TAGS, INLINE_TAGS, TABLE_TAGS, TAGS
 from pyquarantine_core.html_tokens import Kind, Token, cut
 
-MAX_DEPTH = 100
-"""Elements inside each other; deeper tags are dropped, their text stays."""
-
 _EMPTY = frozenset({"br", "hr"})
 _IMAGES = frozenset({"image", "img"})  # both are images to browsers
 _CELLS = frozenset({"caption", "td", "th"})
@@ -37,14 +34,15 @@ _CLOSED_BY = {
 """By tag, the elements that end where it begins (HTML standard, section 13.1.2.4)."""
 
 
-def outlined(document: str, image: Callable[[str], str]) -> str:
+def outlined(document: str, image: Callable[[str], str], depth: int) -> str:
     """The tags of `TAGS`, well nested, and the text.
 
     Args:
         document: HTML, at most as large as a parser may see.
         image: what stands for an image, as HTML, given its alternative text.
+        depth: elements inside each other; deeper tags are dropped, their text stays.
     """
-    outline = _Outline(image)
+    outline = _Outline(image, depth)
     pieces, add_text = outline.pieces, outline.pieces.append
     text, start_tag, end_tag = Kind.TEXT, Kind.START, Kind.END
     for kind, start, end, name in cut(document):
@@ -62,9 +60,10 @@ def outlined(document: str, image: Callable[[str], str]) -> str:
 
 
 class _Outline:
-    def __init__(self, image: Callable[[str], str]) -> None:
+    def __init__(self, image: Callable[[str], str], depth: int) -> None:
         self.pieces: list[str] = []
         self._image = image
+        self._depth = depth
         self._open: list[str] = []
         self._too_deep: Counter[str] = Counter()
 
@@ -94,7 +93,7 @@ class _Outline:
             return
         if name in _EMPTY:
             self.pieces.append(tag)
-        elif len(self._open) < MAX_DEPTH:
+        elif len(self._open) < self._depth:
             self._open.append(name)
             self.pieces.append(tag)
         else:

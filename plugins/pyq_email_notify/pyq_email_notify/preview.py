@@ -15,16 +15,10 @@ from pyq_email_notify.outline import outlined
 from pyq_email_notify.sanitiser import sanitiser
 from pyq_email_notify.wording import readable
 from pyquarantine_core.body import View
+from pyquarantine_core.limits import Limits, over
 from pyquarantine_core.message import Message
 from pyquarantine_core.mime.structure import MimePart, scan
 from pyquarantine_core.mime.text import read_text
-
-MAX_CHARACTERS = 100_000
-"""Characters of text and HTML that a preview is made of; the rest is left out."""
-MAX_BYTES = 6 * MAX_CHARACTERS
-"""Bytes of one part, encoded, that are decoded for it."""
-MAX_TEXTS = 100
-"""Texts of one message that it shows."""
 
 NO_TEXT = "This message has no text."
 CUT = "The preview ends here. The message is longer."
@@ -63,8 +57,10 @@ class Previewer:
         self._image = partial(_image, shown=show is not None, stripped=strip_images)
 
     def make(self, message: Message) -> Preview:
-        """The preview of a message; never fails."""
+        """The preview of a message; it fails only where the header cannot be looked at."""
         pieces, cut = self._pieces(message)
+        if cut:
+            message.log.info("the preview of the message is cut: %s", cut)
         clean = readable(self._cleaner.clean("<hr>".join(pieces)))  # references are characters now
         text = text_of_clean(clean).strip("\n")
         has_images = "<img " in clean
@@ -76,30 +72,41 @@ class Previewer:
             has_images=has_images,
         )
 
-    def _pieces(self, message: Message) -> tuple[list[str], bool]:
-        """The texts as HTML, each as it may meet a parser, and whether there are more."""
+    def _pieces(self, message: Message) -> tuple[list[str], str]:
+        """The texts as HTML, each as it may meet a parser, and by what bound there are more."""
         headers = ((header.name, header.raw) for header in message.headers)
         with message.body.viewed() as body:
-            return self._pieces_of(scan(headers, body).root, body)
+            structure = scan(headers, body, message.limits)
+            pieces, cut = self._pieces_of(structure.root, body, message.limits)
+            return pieces, cut or structure.limit
 
-    def _pieces_of(self, root: MimePart, body: View) -> tuple[list[str], bool]:
+    def _pieces_of(self, root: MimePart, body: View, limits: Limits) -> tuple[list[str], str]:
         pieces: list[str] = []
-        room = MAX_CHARACTERS
+        room = limits.preview_characters
+        too_long = over(f"more than {room} characters", "preview_characters")
         for part in _shown(root):
-            if room <= 0 or len(pieces) >= MAX_TEXTS:
-                return pieces, True
-            end = min(part.end, part.start + MAX_BYTES)
+            if room <= 0:
+                return pieces, too_long
+            if len(pieces) >= limits.preview_texts:
+                return pieces, over(f"more than {limits.preview_texts} texts", "preview_texts")
+            end = min(part.end, part.start + limits.preview_bytes)
             is_html = part.type == "text/html"
             told_inside = meta_charset if is_html else _nothing
             whole = read_text(replace(part, end=end), body, told_inside)
             text = readable(whole).strip("\n").rstrip()
             shown = text[:room]
-            piece = outlined(shown, self._image) if is_html else _as_html(shown)
+            piece = self._outlined(shown, limits) if is_html else _as_html(shown)
             pieces += [piece] if piece.strip() else []
             room -= len(shown)
-            if shown != text or end < part.end:
-                return pieces, True
-        return pieces, False
+            if shown != text:
+                return pieces, too_long
+            if end < part.end:
+                excess = f"a text of more than {limits.preview_bytes} bytes"
+                return pieces, over(excess, "preview_bytes")
+        return pieces, ""
+
+    def _outlined(self, document: str, limits: Limits) -> str:
+        return outlined(document, self._image, limits.preview_depth)
 
 
 def _shown(root: MimePart) -> Iterator[MimePart]:

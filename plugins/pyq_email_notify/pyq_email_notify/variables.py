@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote
 
-from pyq_email_notify.mailbox import Mailbox
+from pyq_email_notify.mailbox import Mailbox, shown
 from pyq_email_notify.preview import Preview
-from pyq_email_notify.wording import one_line
+from pyq_email_notify.wording import one_line, with_ascii_domains
 from pyquarantine_core.message import Header, Message
 
 MAX_VALUE = 1000
@@ -36,18 +36,19 @@ class Variables:
         for header in message.headers:
             first.setdefault(header.name.lower(), header)
         sender = first.get("from")
+        mailbox = Mailbox.from_header(b"" if sender is None else sender.raw)
         values = {
             **message.variables,
             "ENVELOPE_FROM": message.sender,
             "ENVELOPE_TO": recipient,
-            "FROM": _value(first.get("from")),
-            "TO": _value(first.get("to")),
+            "FROM": shown(_value(sender), mailbox),
+            "TO": with_ascii_domains(one_line(_value(first.get("to")), MAX_VALUE)),
             "SUBJECT": _value(first.get("subject")),
         }
         clean = {name: one_line(value, MAX_VALUE) for name, value in values.items()}
         for name in ("ENVELOPE_FROM", "ENVELOPE_TO"):
             clean[f"{name}_URL"] = quote(values[name], safe="@", errors="replace")
-        return cls(clean, Mailbox.from_header(b"" if sender is None else sender.raw))
+        return cls(clean, mailbox)
 
     def for_html(self, subject: str, preview: Preview) -> Mapping[str, str]:
         """The values as HTML; `subject` is the notification's."""

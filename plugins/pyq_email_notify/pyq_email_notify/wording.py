@@ -7,6 +7,7 @@ import re
 _CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]+")
 _LINE_END = re.compile("\r\n?|[\u0085\u2028\u2029]")
 _CONTROLS_IN_ASCII = {code: None for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: None}
+_INTERNATIONAL = re.compile(r"@([\w.-]{0,253}[^\x00-\x7f][\w.-]{0,253})")
 _UNFIT = re.compile("[\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
@@ -20,6 +21,21 @@ def readable(text: str) -> str:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         return text.translate(_CONTROLS_IN_ASCII)
     return _UNFIT.sub("\ufffd", _CONTROLS.sub("", _LINE_END.sub("\n", text)))
+
+
+def with_ascii_domains(text: str) -> str:
+    """The text with each international domain in ASCII behind it, as in `bücher.example [xn--...]`.
+
+    Letters of other scripts look like those of the domain that a reader expects.
+    """
+    return _INTERNATIONAL.sub(_with_ascii, text)
+
+
+def _with_ascii(found: re.Match[str]) -> str:
+    try:
+        return f"{found[0]} [{found[1].encode('idna').decode()}]"
+    except UnicodeError:  # it is no domain
+        return found[0]
 
 
 def one_line(text: str, limit: int) -> str:

@@ -126,6 +126,33 @@ def test_the_original_sender_may_stand_inside_ours(
     assert from_of(told) == shown
 
 
+LONG_NAME = "boss@bank.example " * 60
+BLANKS = "boss@bank.example" + "\u3164" * 900
+
+
+@pytest.mark.parametrize("name", [LONG_NAME, BLANKS, f'"{LONG_NAME * 60}"', LONG_NAME + "\u202e"])
+@pytest.mark.parametrize("template", ["{FROM}", '"{FROM} (held)" <filter@example.org>'])
+def test_no_display_name_pushes_the_address_out_of_sight(
+    name: str, template: str, notify: Notifier
+) -> None:
+    raw = f"From: {name} <j@evil.example>\n\n".encode()
+    told = notify(raw, from_header=template, template="<p>{FROM}</p>")
+    assert told.html.endswith(" &lt;j@evil.example&gt;</p>\n")
+    assert told.text.endswith(" <j@evil.example>\n")
+    assert "j@evil.example" in str(told.mail["From"])
+    assert len(told.text) < 300
+
+
+def test_a_name_that_is_no_ascii_address_stands_beside_what_it_is_in_ascii(
+    notify: Notifier,
+) -> None:
+    """The `a` of the domain is Cyrillic, the `c` of the other one is a wide form."""
+    raw = "From: Boss <boss@b\u0430nk.example>\nTo: u@\uff43orp.example\n\n".encode()
+    told = notify(raw, template="<p>{FROM} {TO}</p>")
+    assert "boss@b\u0430nk.example [xn--bnk-6cd.example]" in told.text
+    assert "[corp.example]" in told.text
+
+
 @pytest.mark.parametrize(
     "subject",
     [

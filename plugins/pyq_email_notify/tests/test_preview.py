@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
 import tracemalloc
 
 import pytest
-from pyq_email_notify.outline import MAX_DEPTH
-from pyq_email_notify.preview import CUT, MAX_CHARACTERS, NO_TEXT
+from pyq_email_notify.preview import CUT, NO_TEXT
 
+from pyquarantine_core.limits import DEFAULT_LIMITS as LIMITS
+from pyquarantine_core.limits import Limits
 from pyquarantine_core.testing.mail_mix import EDITABLE, GERMAN, JAPANESE, PROTECTED, RUSSIAN
 from pyquarantine_core.testing.rules import received
 
@@ -194,11 +196,11 @@ class TestBounds:
         assert "Hello there" in told.html
         assert told.html.endswith(f"<p><em>{CUT}</em></p></div>\n")
         assert told.text.endswith(f"{CUT}\n")
-        assert len(told.html) < 2 * MAX_CHARACTERS
+        assert len(told.html) < 2 * LIMITS.preview_characters
 
     def test_a_message_that_fits_is_not_cut(self, notify: Notifier) -> None:
-        assert CUT not in notify(b"\n" + b"x" * (MAX_CHARACTERS - 2) + b"\n").html
-        assert CUT in notify(b"\n" + b"x" * (MAX_CHARACTERS + 1) + b"\n").html
+        assert CUT not in notify(b"\n" + b"x" * (LIMITS.preview_characters - 2) + b"\n").html
+        assert CUT in notify(b"\n" + b"x" * (LIMITS.preview_characters + 1) + b"\n").html
 
     def test_of_many_texts_some_are_shown(self, notify: Notifier) -> None:
         told = notify(multipart("mixed", *(b"\npart %d" % number for number in range(2000))))
@@ -231,11 +233,56 @@ class TestBounds:
         ],
     )
     def test_no_html_becomes_much_larger_or_deeper(self, unit: str, notify: Notifier) -> None:
-        document = "".join(unit.format(number) for number in range(MAX_CHARACTERS // len(unit)))
+        count = LIMITS.preview_characters // len(unit)
+        document = "".join(unit.format(number) for number in range(count))
         for start in ("", "<table>", "".join(f"<b title=x{number}>" for number in range(200))):
             told = notify(HTML + start.encode() + document.encode(), template="{HTML_TEXT}")
-            assert len(told.html) < 10 * MAX_CHARACTERS
-            assert depth(told.html) <= 2 * MAX_DEPTH  # parsers add <tbody> and <tr>
+            assert len(told.html) < 10 * LIMITS.preview_characters
+            assert depth(told.html) <= 2 * LIMITS.preview_depth  # parsers add <tbody> and <tr>
+
+    @pytest.mark.parametrize(
+        ("limits", "content", "bound"),
+        [
+            (
+                Limits(preview_characters=5),
+                b"\n0123456789\n",
+                "more than 5 characters (limits.preview_characters)",
+            ),
+            (
+                Limits(preview_bytes=5),
+                HTML + b"0123456789\n",
+                "a text of more than 5 bytes (limits.preview_bytes)",
+            ),
+            (
+                Limits(preview_texts=1),
+                multipart("mixed", b"\n01234\n", b"\n56789\n"),
+                "more than 1 texts (limits.preview_texts)",
+            ),
+            (
+                Limits(mime_parts=2),
+                multipart("mixed", b"\n01234\n", b"\n56789\n"),
+                "more than 2 parts (limits.mime_parts)",
+            ),
+        ],
+    )
+    def test_they_are_the_admins_to_set_and_the_log_names_them_once(
+        self,
+        limits: Limits,
+        content: bytes,
+        bound: str,
+        notify: Notifier,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        message = received(content)
+        message.limits = limits
+        notification = notify.build()
+        with caplog.at_level(logging.INFO):
+            told = [notification.prepare(message, f"u{one}@example.org") for one in range(3)]
+        assert all(b"01234" in one and b"56789" not in one for one in told)
+        assert all(CUT.encode() in one for one in told)
+        (line,) = caplog.messages
+        assert line.startswith("4XyZ1234: ")
+        assert line.endswith(f"the preview of the message is cut: {bound}")
 
 
 class TestStructure:

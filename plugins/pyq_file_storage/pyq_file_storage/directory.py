@@ -17,7 +17,7 @@ from pyquarantine_core.errors import StorageError
 # O_NONBLOCK: opening a FIFO must not wait for its writer (open(2)).
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 _NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
 
 
@@ -192,8 +192,16 @@ class Directory:
         self.remove(name)
 
     def append(self, name: str, content: bytes) -> None:
-        """Add to the end of a file, which is made if it is missing."""
+        """Add to the end of a file, which is made if it is missing.
+
+        Raises:
+            NotPlainError: it is none, or has another name elsewhere: root would write there, too.
+        """
         fd = os.open(name, _APPEND, 0o600, dir_fd=self._fd)
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            os.close(fd)
+            raise NotPlainError(errno.EINVAL, "Not a plain file")
         self.fill(fd, [content])
 
     def replace(self, hidden: str, name: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from pyq_file_storage.directory import Directory, NotPlainError
 from pyq_file_storage.metadata import LIMIT, BrokenMetadataError, decode, entry
+from pyquarantine_core.printable import printable
 from pyquarantine_core.types import Entry
 
 SUFFIX = ".metadata"
@@ -35,12 +36,15 @@ def new_id(now: datetime, queue_id: str) -> str:
 
 
 def is_entry_id(name: str) -> bool:
-    """Whether an entry can have this name; there may be none."""
+    """Whether an entry can have this name; there may be none.
+
+    No name that holds line breaks, or steers a terminal, is one: scripts read IDs line by line.
+    """
     try:
         length = len(os.fsencode(name))
     except UnicodeEncodeError:
         return False
-    outside = "/" in name or "\0" in name
+    outside = "/" in name or printable(name) != name
     return 0 < length <= _LONGEST and not outside and name[0] != "." and not name.endswith(SUFFIX)
 
 

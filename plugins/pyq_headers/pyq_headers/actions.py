@@ -44,7 +44,7 @@ class ModHeader(Action):
     def apply(self, message: Message) -> None:
         edits: list[tuple[Header, str | None]] = []
         emptied: list[Header] = []
-        budget = Budget()
+        budget = message.budget()
         for header in message.headers:
             if self._name.match(header.name, budget) is None:
                 continue
@@ -77,7 +77,7 @@ class DelHeader(Action):
         return cls(compile_pattern(options["field"]), _value_pattern(options.get("value")))
 
     def apply(self, message: Message) -> None:
-        budget = Budget()
+        budget = message.budget()
         gone = [
             header
             for header in message.headers

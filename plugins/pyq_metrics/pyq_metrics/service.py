@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from pyq_metrics.recorder import Recorder
 from pyq_metrics.slots import Slot, living
+from pyquarantine_core import durable
 from pyquarantine_core.errors import PyquarantineError
 from pyquarantine_core.outbox import Outbox
 from pyquarantine_core.types import MessageDone, Service
@@ -49,7 +50,7 @@ class Metrics(Service):
 
     def set_up(self) -> None:
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            durable.make_directory(self._directory)
         except OSError as error:
             raise PyquarantineError(f"{self._directory}: {error.strerror}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyq_rewrite_links.links import link_edits
+from pyquarantine_core.limits import Limits
 from pyquarantine_core.message import Message
 from pyquarantine_core.mime.content import ContentError
 from pyquarantine_core.mime.edit import MessageEdit
@@ -26,20 +27,20 @@ class RewriteLinks(Action):
 
     def apply(self, message: Message) -> None:
         edit = MessageEdit(message)
-        if edit.structure.limit:
-            message.log.warning("links may be left: the message has %s", edit.structure.limit)
+        for obstacle in filter(None, (edit.limit, edit.doubt)):
+            message.log.warning("links may be left: the message has %s", obstacle)
         count = 0
         for part in _html_texts(edit.root):
             try:
-                count += self._rewrite(edit, part)
+                count += self._rewrite(edit, part, message.limits)
             except ContentError as error:
                 message.log.warning("the links of an HTML part are left: %s", error)
         if count:
             edit.record()
             message.log.info("rewrote %d links", count)
 
-    def _rewrite(self, edit: MessageEdit, part: MimePart) -> int:
-        text = PartText.of(part, edit.body)
+    def _rewrite(self, edit: MessageEdit, part: MimePart, limits: Limits) -> int:
+        text = PartText.of(part, edit.body, limits)
         if holds_inline_pgp(text.view):
             raise ContentError("it is signed or encrypted (PGP in the text)")
         edits = link_edits(text, self._replacement)

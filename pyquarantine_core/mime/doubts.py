@@ -1,0 +1,56 @@
+"""What mail clients read in different ways.
+
+Where a message says one thing to one client and another to the next, nobody can tell what its
+reader will see. An edit would miss that, and a look at its files, too. So the scan says where it
+is in doubt (`Structure.doubt`), and who builds on it decides. Amavis and Perl's MIME-tools do the
+same (`ambiguous_content`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyquarantine_core.mime.structure import Field, MimePart
+
+_NAMES = {
+    "content-disposition": "Content-Disposition",
+    "content-transfer-encoding": "Content-Transfer-Encoding",
+    "content-type": "Content-Type",
+}
+_BROKEN = re.compile(rb"\0|\r(?!\n)")
+_BLANKS = re.compile(rb"\s+")
+
+STRAY_HEADER = "a header field after a line that is none"
+"""To Thunderbird a header goes on until an empty line; to Postfix and Python it ends there."""
+BARE_CR_BOUNDARY = "a boundary after a bare CR"
+"""To Thunderbird a CR ends a line; to others only CRLF and LF do."""
+
+
+def doubt_of(part: MimePart) -> str:
+    """What of a part's header is read in different ways, in words that follow "it has"."""
+    return _doubtful_fields(part.fields) or _doubtful_type(part)
+
+
+def _doubtful_fields(fields: Iterable[Field]) -> str:
+    seen: dict[str, bytes] = {}
+    for one in fields:
+        if one.name not in _NAMES:
+            continue
+        if _BROKEN.search(one.value):
+            return f"a NUL or bare CR in {_NAMES[one.name]}"
+        value = _BLANKS.sub(b" ", one.value.strip()).lower()
+        if seen.setdefault(one.name, value) != value:
+            return f"two different fields {_NAMES[one.name]}"
+    return ""
+
+
+def _doubtful_type(part: MimePart) -> str:
+    if part.is_multipart:
+        unclear = "boundary" in part.content_type.unclear
+        return "a boundary that can be read in two ways" if unclear else ""
+    raw = (part.value("content-type") or b"").lower()
+    may_be_one = b"multipart" in raw and b"boundary" in raw
+    return "a Content-Type that may be a multipart" if may_be_one else ""
