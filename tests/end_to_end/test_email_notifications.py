@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pyquarantine_core.testing.mta import Mail, Verdict, send
+from pyquarantine_core.testing.processes import PATIENCE, wait_until
 from pyquarantine_core.testing.sink import Received, SmtpSink
 from pyquarantine_core.testing.sockets import refusing_port
 
@@ -125,7 +126,7 @@ def test_a_server_that_hangs_does_not_stop_the_notifications_of_another(
                 *["u@example.org"] * 2,
             ]
         daemon.wait_for_log("outbox: all of 'slow' wait for ")
-    assert len(waiting(tmp_path)) == 4
+    assert wait_until(lambda: len(waiting(tmp_path)) == 4, PATIENCE)
 
 
 class TestNotifyAgain:
