@@ -122,3 +122,24 @@ def test_what_turns_text_around_is_made_visible(notify: Notifier) -> None:
     told = notify("Subject: cod.\u202egpj.exe\n\n\u2067x\u2069\x1b[2J\n".encode())
     assert told.mail["Subject"] == "[SPAM] cod.\ufffdgpj.exe"
     assert not set(told.html + told.text) & set("\u202e\u2067\u2069\x1b")
+
+
+def test_of_marks_stacked_on_a_character_those_beyond_any_language_go(notify: Notifier) -> None:
+    stack = "\u030d\u0323" * 100
+    told = notify(f"Subject: a{stack}b\n\na{stack}b\n".encode())
+    assert told.mail["Subject"] == f"[SPAM] a{stack[:6]}b"
+    assert f"a{stack[:6]}b" in told.html
+    assert stack[:7] not in told.html + told.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Vi\u1ec7\u0302\u0323t",
+        "\u05e9\u05bc\u05c1\u05b8\u0591",
+        "\u101c\u103b\u103e\u102d\u102f\u1037",
+        "1\ufe0f\u20e3",
+    ],
+)
+def test_the_marks_of_languages_stay(text: str, notify: Notifier) -> None:
+    assert notify(f"Subject: {text}\n\n{text}\n".encode()).mail["Subject"] == f"[SPAM] {text}"
