@@ -18,7 +18,7 @@ from pyquarantine_core.limits import Limits
 from pyquarantine_core.lists import AskedList
 from pyquarantine_core.outbox import Outbox, OutboxNotifier
 from pyquarantine_core.outbox_settings import OutboxSettings
-from pyquarantine_core.printable import printable, shown
+from pyquarantine_core.printable import shown
 from pyquarantine_core.registry import PluginPolicy, Registry
 from pyquarantine_core.ruleset import (
     RULES_LOGGER,
@@ -324,10 +324,10 @@ class _Builder:
                 keys = (*keys, option)  # it names the one that is wrong
             else:
                 text = str(error)
-            raise ConfigError(format_error(self.file, keys, printable(text))) from error
+            raise ConfigError(format_error(self.file, keys, text)) from error
         except (Exception, SystemExit) as error:
             text = f"{plugin} cannot build it: {why(error)}"
-            raise ConfigError(format_error(self.file, keys, printable(text))) from error
+            raise ConfigError(format_error(self.file, keys, text)) from error
         if not isinstance(made, expected):
             text = f"{plugin} built {shown(made)}, which is no {expected.__name__}"
             raise ConfigError(format_error(self.file, keys, text))

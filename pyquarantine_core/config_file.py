@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pyquarantine_core.errors import ConfigError
+from pyquarantine_core.printable import printable
 
 CONFIG_DIRECTORY = Path("/etc/pyquarantine")
 DEFAULT_PATH = CONFIG_DIRECTORY / "pyquarantine.conf"
@@ -108,8 +109,8 @@ def format_path(keys: Keys) -> str:
 
 def format_error(config_file: ConfigFile, keys: Keys, message: str) -> str:
     """One line that says where in the file `message` applies: `path:line: rules[0]: message`."""
-    place = f"{config_file.path}:{config_file.line(keys)}: "
-    return f"{place}{format_path(keys)}: {message}" if keys else f"{place}{message}"
+    where = f"{config_file.path}:{config_file.line(keys)}"
+    return printable(": ".join(filter(None, (where, format_path(keys), message))))
 
 
 def unreadable(path: str, error: OSError | ValueError) -> str:
@@ -278,4 +279,4 @@ class _Parser:
         self, message: str, pos: int | None = None, *, line: int | None = None
     ) -> ConfigError:
         line = line or self._line(self._pos if pos is None else pos)
-        return ConfigError(f"{self._path}:{line}: {message}")
+        return ConfigError(printable(f"{self._path}:{line}: {message}"))

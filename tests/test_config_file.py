@@ -113,6 +113,8 @@ def test_any_text_is_read_as_json_reads_it_or_refused(text: str) -> None:
     ("text", "message"),
     [
         ("", "1: the file must hold one object: { ... }"),
+        ("{\x1b[2J: 1}", "1: a key in double quotes is expected here, not '\\x1b'"),
+        ('{"a": 1 "\u202eb"}', "1: a comma is missing between this value and '\"\\u202eb\"'"),
         ("\n[]", "2: the file must hold one object: { ... }"),
         ('{"a": 1,\n}', "1: remove the comma before the closing '}'"),
         ('{"a": [1,\n2,\n\n]}', "2: remove the comma before the closing ']'"),

@@ -85,6 +85,15 @@ def test_mistakes_at_the_top(keys: dict[str, Any], error: str) -> None:
     assert mistake({"rules": [ADD], **keys}) == error
 
 
+def test_no_mistake_holds_what_a_terminal_obeys() -> None:
+    bad = {"\x1b[2J\x7f\u202e": 1}
+    told = mistakes({"rules": [{**ADD, "on_error": bad}], **bad})
+    assert [line.partition(": ")[2] for line in told] == [
+        r'rules[0].on_error: {"\u001b[2J\x7f\u202e": 1} is not one of tempfail, continue',
+        r'["\u001b[2J\u007f\u202e"]: unknown key',
+    ]
+
+
 def test_a_config_without_rules() -> None:
     assert mistakes({}) == ["1: 'rules' is missing (What happens to a message, in this order)"]
 
