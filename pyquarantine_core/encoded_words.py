@@ -18,6 +18,7 @@ WORDS = re.compile(r"([ \t]*)([^ \t]+)")
 _OPENING = re.compile(r"=\?([^?*\s]{1,100})(?:\*[^?\s]{0,100})?\?([bq])\?", re.IGNORECASE)
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 _Q_UNSAFE = re.compile(rb"[^A-Za-z0-9!*+/-]")  # RFC 2047, section 5 (3): safe even in phrases
+_DESIGNATION = re.compile(rb"(?=\x1b[$(])")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
 
 _SINGLE_BYTE = (
@@ -95,7 +96,21 @@ def decode_payload(payload: bytes, encoding: str) -> bytes:
 
 
 def decode_charset(data: bytearray, charset: str) -> str:
-    return data.decode(codec_of(charset) or "latin_1", "replace")
+    return decode_known(data, codec_of(charset) or "latin_1")
+
+
+def decode_known(data: bytes | bytearray, codec: str) -> str:
+    """Text in one of Python's codecs, with U+FFFD for what it does not know.
+
+    In ISO-2022-JP an escape sequence counts wherever it stands, as in browsers: Python's codec may
+    take the one after half a character for text, and all that follows for Japanese.
+    """
+    if not codec.startswith("iso2022_jp"):
+        return data.decode(codec, "replace")
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError:
+        return "".join(piece.decode(codec, "replace") for piece in _DESIGNATION.split(data))
 
 
 def is_plain_word(word: str) -> bool:

@@ -83,6 +83,7 @@ def checked(name: str, text: str) -> bytes:
         (b"=?utf-7?q?+APw-?=", "ü"),
         (b"=?utf-7?q?+2AA-?=", "\ufffd"),
         (b"=?gb2312?B?xOO6ww==?=", "你好"),
+        (b"=?iso-2022-jp?q?=1B$B$3+=1B(Bend?=", "こ\ufffdend"),  # half a character, then an escape
         (b"=?ks_c_5601-1987?B?x9GxuQ==?=", "한국"),
         (b"=?windows-1251?Q?=EF?=", "п"),
         (b"=?macintosh?Q?=8A?=", "ä"),

@@ -185,6 +185,11 @@ def test_any_text_can_be_read(data: bytes, charset: str, encoding: str) -> None:
     text.encode()  # no surrogates
 
 
+def test_japanese_with_half_a_character_is_read_on_where_ascii_begins_again() -> None:
+    data = b"\x1b$B$3+\x1b(Bend"
+    assert read_text(part_of(data, "iso-2022-jp"), data) == "こ\ufffdend"
+
+
 @pytest.mark.parametrize(
     "charset",
     ["utf-7", "utf-16", "hz", "johab", "iso-2022-kr", "gb18030", "euc-jp", "cp037", "rot13", "hex"],

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyquarantine_core.body import View
-from pyquarantine_core.encoded_words import codec_of
+from pyquarantine_core.encoded_words import codec_of, decode_known
 from pyquarantine_core.limits import DEFAULT_LIMITS, Limits, over
 from pyquarantine_core.mime.content import ContentError, Encoded, decode_transfer, encode_transfer
 from pyquarantine_core.mime.structure import MimePart
@@ -88,7 +88,7 @@ class PartText:
         """A stretch of the view, in its real characters."""
         if not self.by_bytes:
             return self.view[start:end]
-        return self.data[start:end].decode(self.codec, "replace")
+        return decode_known(self.data[start:end], self.codec)
 
     def edited(self, edits: Sequence[TextEdit]) -> EditedText:
         """The content with these edits, which follow each other.
@@ -139,7 +139,7 @@ def read_text(part: MimePart, body: View, told_inside: ToldInside = lambda _: ""
     data = body[part.start : part.end]
     with contextlib.suppress(ContentError):
         data = decode_transfer(data, part.encoding)
-    return _SURROGATES.sub("\ufffd", data.decode(_codec(part, data, told_inside), "replace"))
+    return _SURROGATES.sub("\ufffd", decode_known(data, _codec(part, data, told_inside)))
 
 
 def _refuse_large(part: MimePart, limits: Limits) -> None:
