@@ -279,6 +279,16 @@ PIECES = st.sampled_from(
 BODIES = st.lists(PIECES, max_size=40).map(b"".join) | st.binary()
 
 
+@pytest.mark.parametrize(
+    "empty",
+    [b"Content-Type: message/rfc822\n\n", b"Content-Type: multipart/mixed; boundary=c\n\n--c\n"],
+)
+def test_what_is_empty_right_before_a_boundary_ends_with_what_it_is_in(empty: bytes) -> None:
+    outer = scanned(b"--b\n" + empty + b"--b--").parts[0]
+    (inner,) = outer.parts
+    assert (inner.start, inner.end) == (outer.end, outer.end) == (4 + len(empty), 4 + len(empty))
+
+
 @given(BODIES)
 @settings(max_examples=500)
 def test_any_bytes_are_taken_and_parts_lie_inside_each_other_in_order(body: bytes) -> None:

@@ -248,10 +248,10 @@ class _Scan:
         end = at
         if at_boundary:
             end -= 2 if self.body[at - 2 : at] == b"\r\n" else 1
-        for index in range(level, len(self.open)):
+        for index in reversed(range(level, len(self.open))):
             self._forget(index)
             part = self.open[index]
-            part.end = max(part.header_start, end)
+            end = part.end = max(part.header_start, end)  # what is in it does not end behind it
             if part.start > part.end:  # the empty line, if any, belongs to the boundary
                 part.start, part.separated = part.end, False
         del self.open[level:]
