@@ -237,7 +237,10 @@ class Connection:
         if decision.verdict is Verdict.TEMPFAIL:
             message.undo_effects()
         if decision.verdict is Verdict.ACCEPT:
-            self._send_changes(message)
+            try:
+                self._send_changes(message)
+            except milter.error as error:
+                raise PyquarantineError(f"the MTA does not take the changes: {error}") from error
         if decision.verdict is Verdict.REJECT:
             self._context.setreply("554", "5.7.0", *reply_lines(decision.text))
         self._done(decision.verdict, stage, self._cursor.commit())
