@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-browser test-databases test-sendmail test-old test-wheels faults hostile check check-full docs clean \
+.PHONY: demo test test-browser test-databases test-sendmail test-old test-wheels faults hostile fuzz check check-full docs clean \
     bench bench-large instructions
 
 demo: .venv/ready
@@ -45,6 +45,11 @@ faults: .venv/ready
 hostile: .venv/ready
 	$(BIN)/python -m tests.hostile --write docs/reliability.md $(if $(ONLY),--only "$(ONLY)")
 
+# Random input (docs/reliability.md); SECONDS=30 for each target, ONLY=name fuzzes one, SEED=number repeats.
+fuzz: .venv/ready .venv/atheris
+	PYTHONPATH=.venv/atheris $(BIN)/python -m fuzz $(if $(ONLY),--only $(ONLY)) \
+	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
 # What is shown to people, in a real browser.
 test-browser: .venv/ready
 	scripts/system-packages chromium
@@ -78,6 +83,12 @@ check-full: check test test-wheels test-browser test-databases test-sendmail tes
 	@echo "Setting up .venv, once; it takes about half a minute"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip wheel --quiet --use-pep517 --wheel-dir $@ --requirement constraints.txt
+	touch $@
+
+# 35 MB that nothing else needs, and not for every Python.
+.venv/atheris: fuzz/requirements.txt | .venv/ready
+	$(BIN)/pip install --quiet --no-deps --only-binary :all: --target $@ --requirement $< || \
+	    { echo "There is no Atheris for this Python and machine: see $<" >&2; exit 1; }
 	touch $@
 
 .venv/sendmail:

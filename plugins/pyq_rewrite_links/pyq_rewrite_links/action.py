@@ -30,7 +30,7 @@ class RewriteLinks(Action):
         for obstacle in filter(None, (edit.limit, edit.doubt)):
             message.log.warning("links may be left: the message has %s", obstacle)
         count = 0
-        for part in _html_texts(edit.root):
+        for part in html_texts(edit.root):
             try:
                 count += self._rewrite(edit, part, message.limits)
             except ContentError as error:
@@ -49,7 +49,7 @@ class RewriteLinks(Action):
         return len(edits)
 
 
-def _html_texts(root: MimePart) -> Iterator[MimePart]:
+def html_texts(root: MimePart) -> Iterator[MimePart]:
     """The HTML parts to read; none inside of attached messages, or of what is signed or encrypted.
 
     A file that is attached is nobody's to change.
