@@ -75,7 +75,7 @@ instructions: .venv/ready
 	scripts/system-packages valgrind
 	$(BIN)/python -m benchmarks.instructions
 
-check-full: check test test-wheels test-browser test-databases test-sendmail test-old faults
+check-full: check instructions test test-wheels test-browser test-databases test-sendmail test-old faults fuzz
 
 # Everything is downloaded once, as pinned; all that is installed comes from these files.
 .venv/wheelhouse: constraints.txt
