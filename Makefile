@@ -8,7 +8,7 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/python scripts/demo.py
 
-# Of systemd only systemd-analyze is used, to verify the unit.
+# systemd runs the installed unit, in namespaces of its own.
 test: .venv/ready
 	@[ "$$(id -u)" = 0 ] || { echo "Postfix runs as root alone; try: sudo make test" >&2; exit 1; }
 	scripts/system-packages postfix miltertest systemd
