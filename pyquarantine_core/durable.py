@@ -64,11 +64,20 @@ def write(path: Path, content: Sequence[bytes], modified: float | None = None) -
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and what is missing above it, for the owner alone, if it is missing."""
-    if not path.is_dir():
-        make_directory(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
-        sync(path.parent)
+    """Make a directory and what is missing above it, for the owner alone, if it is missing.
+
+    What root makes belongs to the owner of the directory that it is in, as the daemon's user
+    will need it.
+    """
+    if path.exists():
+        return
+    make_directory(path.parent)
+    with suppress(FileExistsError):  # another process was faster
+        path.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            above = path.parent.stat()
+            os.chown(path, above.st_uid, above.st_gid)
+    sync(path.parent)
 
 
 def remove(path: Path) -> None:

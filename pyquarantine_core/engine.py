@@ -142,6 +142,7 @@ class Cursor:
         staged.sort(key=lambda one: one[0].phase)
         for effect, action in staged:
             self.at = action.step, action
+            self.message.advanced = time.monotonic()
             try:
                 effect.commit()
             except BaseException as error:

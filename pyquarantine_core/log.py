@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import logging.handlers
 import sys
@@ -72,10 +73,12 @@ class _Syslog(logging.handlers.SysLogHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Whatever fails here must not reach who logs: a message may be committed already."""
-        if not isinstance(sys.exc_info()[1], OSError):  # a line that cannot be made, of a plugin's
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):  # a line that cannot be made, of a plugin's
             super().handleError(record)
             return
-        self._silent_until = time.monotonic() + SYSLOG_PAUSE
+        if error.errno != errno.EMSGSIZE:  # that line alone is too long
+            self._silent_until = time.monotonic() + SYSLOG_PAUSE
         with contextlib.suppress(OSError):  # where syslog is gone, the journal may be gone, too
             sys.stderr.write(f"syslog cannot be written to; lost: {self.format(record)}\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,6 +111,7 @@ class Message:
         smtputf8: whether it came with SMTPUTF8 (RFC 6531).
         queue_id: the MTA's name for it; empty until DATA.
         variables: the metavariables set so far.
+        advanced: when an effect was staged or committed last (time.monotonic).
         limits: what it may ask for.
         deadline: when the rules must have done with it (time.monotonic).
     """
@@ -127,6 +129,7 @@ class Message:
         self.visible = Stage.BODY
         self.pretending = False
         self.effects: list[Effect] = []
+        self.advanced = 0.0
         self._effect_logs: dict[int, MessageLog] = {}
         self.received_recipients: list[Recipient] = []
         self.received_headers: list[Header] = []
@@ -314,6 +317,7 @@ class Message:
         """
         if not isinstance(effect, Effect):
             raise TypeError(f"stage() was given {shown(effect)}, not an Effect")
+        self.advanced = time.monotonic()
         self.effects.append(effect)
         self._effect_logs[id(effect)] = self.log
         if self.pretending:

@@ -9,7 +9,9 @@ from pyquarantine_core.types import MessageDone, Stage
 logger = logging.getLogger(__name__)
 
 SHOWN_RECIPIENTS = 10
-"""Recipients that the line in text names; the fields have all of them."""
+"""Recipients that the line in text names."""
+LISTED_RECIPIENTS = 50
+"""Recipients that the fields name: syslogd cuts lines, often at 8 kB."""
 
 
 class MessageLog(logging.LoggerAdapter[logging.Logger]):
@@ -41,7 +43,8 @@ def log_done(done: MessageDone) -> None:
         "actions": done.actions,
         "client": done.client,
         "sender": done.sender,
-        "recipients": done.recipients,
+        "recipients": done.recipients[:LISTED_RECIPIENTS],
+        "recipient_count": len(done.recipients),
         "milliseconds": milliseconds,
     }
     # Not by logger.log, which looks for the line of code that called it, for each message anew.

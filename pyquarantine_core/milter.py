@@ -114,8 +114,10 @@ class Connection:
         since, message = self._entered, self._message
         if since is None:
             return None
-        queue_id = (message.queue_id if message else "") or "-"
-        return since, f"{queue_id}: {self._cursor.where()}"
+        if message is None:
+            return since, f"-: {self._cursor.where()}"
+        since = max(since, message.advanced)  # many recipients take long, and are no hang
+        return since, f"{message.queue_id or '-'}: {self._cursor.where()}"
 
     # -- libmilter's callbacks ---------------------------------------------------------------
 

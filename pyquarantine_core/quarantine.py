@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pyquarantine_core.config import Config
     from pyquarantine_core.types import Claim, Entry, Holding
 
+
+_BEGINS_WITH_TIME = re.compile("[0-9]{14}")
 
 SMTP_PORT = 25
 """Where an MTA takes mail from others (RFC 5321)."""
@@ -229,12 +232,22 @@ class Quarantine:
             gone = _on_entry(entry, recipients)
             return _settle(claim, entry, gone)
 
+    def purgeable(self, older_than: float) -> Iterator[Entry]:
+        """What was stored more than so many days ago.
+
+        What may be no mail is not among it: a file of which nothing is known, and whose ID is no
+        time, such as a database that somebody keeps there.
+        """
+        for entry in self.find(Query(older_than=older_than)):
+            if entry.sender is not None or _BEGINS_WITH_TIME.match(entry.id):
+                yield entry
+
     def purge(self, older_than: float) -> Iterator[Entry]:
-        """Delete what was stored more than so many days ago; yields each entry that is gone.
+        """Delete what is `purgeable`; yields each entry that is gone.
 
         One that somebody releases meanwhile, or deletes, is passed over.
         """
-        for entry in self.find(Query(older_than=older_than)):
+        for entry in self.purgeable(older_than):
             try:
                 self.delete(entry.id, None)
             except EntryNotFoundError:

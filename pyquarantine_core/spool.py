@@ -317,7 +317,7 @@ class Spool:
 
     def _make_below(self) -> None:
         for one in (self._failed, self._deferred):
-            one.mkdir(mode=0o700, exist_ok=True)
+            durable.make_directory(one)
 
     def _open_fifo(self) -> int:
         path = self.directory / ".wake"

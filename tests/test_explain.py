@@ -146,7 +146,9 @@ def test_the_envelope_is_that_of_the_options_or_of_the_headers(explain: Explain)
     assert explain.data(config, "--from", "")["steps"][0]["applied"] is False
     other = explain.data(config, "--to", "c@example.com")
     assert other["steps"][0]["conditions"][1]["reason"] == "<c@example.com> does not match"
-    assert "to nobody" in explain(config, content=b"X: y\n\n").stdout
+    done = explain(config, content=b"X: y\n\n")
+    assert "to nobody" in done.stdout
+    assert done.stderr == "warning: no recipient in To or Cc; say with --to whom it is for\n"
 
 
 def test_what_a_stranger_wrote_reaches_no_terminal(explain: Explain) -> None:

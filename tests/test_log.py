@@ -123,7 +123,7 @@ def test_json_has_one_object_a_line_and_the_fields_of_a_message() -> None:
     assert entry["message"].endswith(",<\x7fu9@x.example> ms=12.3")
     assert entry["level"] == "info"
     assert entry["sender"] == "a@x.example\u202e"
-    assert len(entry["recipients"]) == 12
+    assert len(entry["recipients"]) == entry["recipient_count"] == 12
     assert "\x7f" not in done
     assert entry["recipients"][0] == "\x7fu0@x.example"
     assert entry["milliseconds"] == 12.3

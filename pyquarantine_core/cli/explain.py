@@ -69,6 +69,8 @@ def explain(
         )
     except ValueError as error:
         raise click.UsageError(f"--client: {error}") from None
+    if not mail.addresses:
+        click.echo("warning: no recipient in To or Cc; say with --to whom it is for", err=True)
     envelope = ", ".join(map(printable, mail.addresses)) or "nobody"
     explanation = explain_message(config.rules, mail)
     if as_json:

@@ -185,10 +185,15 @@ def test_purge_deletes_what_is_old_and_nothing_else(
 ) -> None:
     (tmp_path / "spam" / "20240101000000_OLD").write_bytes(b"Subject: old\r\n\r\n")
     os.utime(tmp_path / "spam" / "20240101000000_OLD", (1_700_000_000, 1_700_000_000))
+    database = tmp_path / "spam" / "lists.db"
+    database.write_bytes(b"SQLite format 3")
+    os.utime(database, (1_700_000_000, 1_700_000_000))
     purge = ("quarantine", "hold", "purge", "--older-than", "7")
     assert admin.out(*purge, "--dry-run") == b"would delete 20240101000000_OLD\n"
-    assert len(admin.held("hold")) == 2
+    assert len(admin.held("hold")) == 3
     assert admin.out(*purge) == b"deleted 1 of all/hold\n"
+    assert database.exists()
+    database.unlink()
     assert admin.held("hold") == [hold]
     assert admin.run("quarantine", "hold", "purge").returncode == 2
 

@@ -38,16 +38,6 @@ def explained(failure: str) -> Iterator[None]:
         raise StorageError(f"{failure}: {error.strerror or error}") from error
 
 
-def make_directory(path: Path) -> None:
-    """Create a directory and what is missing above it, for the owner alone, durably."""
-    missing = [one for one in (path, *path.parents) if not one.exists()]
-    for one in reversed(missing):
-        with suppress(FileExistsError):  # another worker was faster
-            one.mkdir(mode=0o700)
-        with Directory(one.parent) as parent:
-            parent.sync()
-
-
 class Directory:
     """An open directory; all names are looked up in it, wherever its path leads meanwhile.
 

@@ -14,13 +14,13 @@ from pyq_file_storage.directory import (
     NotPlainError,
     explained,
     lock,
-    make_directory,
 )
 from pyq_file_storage.entries import committed, is_entry_id, read_entry, read_metadata
 from pyq_file_storage.leftovers import hidden_leftovers, metadata_alone
 from pyq_file_storage.metadata import BrokenMetadataError
 from pyq_file_storage.storing import StoreInDirectory
 from pyq_file_storage.unclear import unclear_entries
+from pyquarantine_core.durable import make_directory
 from pyquarantine_core.errors import EntryNotFoundError, StorageError
 from pyquarantine_core.types import (
     Claim,

@@ -36,6 +36,16 @@ def test_a_missing_directory_is_created_for_its_owner_alone(tmp_path: Path) -> N
         assert (tmp_path / path).stat().st_mode & 0o7777 == 0o700
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give directories away")
+def test_what_root_makes_belongs_to_the_owner_of_the_directory_above(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    os.chown(tmp_path / "state", 12345, 12346)
+    FileStorage(tmp_path / "state" / "a" / "b").set_up()
+    for path in ("a", "a/b"):
+        status = (tmp_path / "state" / path).stat()
+        assert (status.st_uid, status.st_gid) == (12345, 12346)
+
+
 def test_an_existing_directory_stays_as_it_is(directory: Path) -> None:
     directory.mkdir(mode=0o750)
     before = directory.stat()

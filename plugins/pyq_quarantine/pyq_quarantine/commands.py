@@ -213,12 +213,11 @@ def delete(named: _Named, entry_id: str, recipients: Sequence[str], everybody: b
 def purge(named: _Named, days: float, dry_run: bool) -> None:
     """Delete all mail that has been held for so many days."""
     held = named.quarantine
-    query = Query(older_than=days)
     if dry_run:
-        for entry in held.find(query):
+        for entry in held.purgeable(days):
             click.echo(f"would delete {entry.id}")
         return
-    total = sum(1 for _ in held.find(query))
+    total = sum(1 for _ in held.purgeable(days))
     with click.progressbar(
         held.purge(days), length=total, label=f"purging {held.name}", file=sys.stderr
     ) as entries:
