@@ -72,6 +72,11 @@ class FullTemporaryDisk(Fault):
 class DirectoryGone(_Directory):
     name = "directory-gone"
 
+    def __init__(self, which: str) -> None:
+        super().__init__(which)
+        # The storage removes what was begun wherever it is now, the outbox by its path alone.
+        self.may_leave = which == "outbox"
+
     def strike(self, scene: Scene, load: Load, chance: Random) -> None:
         directory = self.directory(scene)
         gone = directory.rename(directory.with_name("gone"))
