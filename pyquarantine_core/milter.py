@@ -369,10 +369,13 @@ def prepare(filter_: Filter, private_address: str) -> None:
         milter.error: the address cannot be listened on.
     """
 
-    def negotiate(context: milter.Context, options: list[int]) -> int:
+    def begun(context: milter.Context) -> Connection:
         connection = Connection(filter_, context)
-        context.setpriv(connection)  # the other callbacks find it there: this one comes first
-        return connection.negotiate(options)
+        context.setpriv(connection)  # the other callbacks find it there
+        return connection
+
+    def negotiate(context: milter.Context, options: list[int]) -> int:
+        return begun(context).negotiate(options)  # libmilter lets an MTA leave it out
 
     def close(context: milter.Context) -> int:
         known = context.getpriv()
@@ -383,21 +386,23 @@ def prepare(filter_: Filter, private_address: str) -> None:
 
     milter.set_flags(filter_.actions)
     milter.set_exception_policy(milter.TEMPFAIL)
-    milter.set_connect_callback(lambda c, name, _family, addr: c.getpriv().connect(name, addr))
+    milter.set_connect_callback(
+        lambda c, name, _family, addr: (c.getpriv() or begun(c)).connect(name, addr)
+    )
     milter.set_helo_callback(lambda _c, _name: milter.CONTINUE)
-    milter.set_envfrom_callback(lambda c, *arguments: c.getpriv().mail(*arguments))
-    milter.set_envrcpt_callback(lambda c, *arguments: c.getpriv().rcpt(arguments[0]))
-    milter.set_header_callback(lambda c, name, value: c.getpriv().header(name, value))
-    milter.set_eoh_callback(lambda c: c.getpriv().end_of_header())
-    milter.set_body_callback(lambda c, chunk: c.getpriv().body(chunk))
-    milter.set_eom_callback(lambda c: c.getpriv().end_of_message())
-    milter.set_abort_callback(lambda c: c.getpriv().abort())
+    milter.set_envfrom_callback(lambda c, *arguments: (c.getpriv() or begun(c)).mail(*arguments))
+    milter.set_envrcpt_callback(lambda c, *arguments: (c.getpriv() or begun(c)).rcpt(arguments[0]))
+    milter.set_header_callback(lambda c, name, value: (c.getpriv() or begun(c)).header(name, value))
+    milter.set_eoh_callback(lambda c: (c.getpriv() or begun(c)).end_of_header())
+    milter.set_body_callback(lambda c, chunk: (c.getpriv() or begun(c)).body(chunk))
+    milter.set_eom_callback(lambda c: (c.getpriv() or begun(c)).end_of_message())
+    milter.set_abort_callback(lambda c: (c.getpriv() or begun(c)).abort())
     milter.set_close_callback(close)
     milter.setconn(private_address)
     milter.register(
         "pyquarantine",
         unknown=lambda _c, _command: milter.CONTINUE,
-        data=lambda c: c.getpriv().data(),
+        data=lambda c: (c.getpriv() or begun(c)).data(),
         negotiate=negotiate,
     )
     milter.opensocket(True)

@@ -19,6 +19,8 @@ from pyquarantine_core.testing.mta import (
     Verdict,
     send,
 )
+from pyquarantine_core.testing.protocol import Channel, Command, Reply, strings
+from pyquarantine_core.testing.sockets import MilterSocket
 
 from .conftest import DaemonFactory
 from .test_examples import SUBJECT_MARK, quarantines
@@ -161,3 +163,22 @@ def test_an_mta_that_forbids_what_the_rules_need_gets_tempfail(start_daemon: Dae
 def _outcome(result: Result) -> tuple[object, ...]:
     delivered = result.delivered
     return result.verdict, result.reply, delivered and delivered.content
+
+
+def test_an_mta_that_has_not_negotiated_allows_no_changes_and_that_is_no_bug(start_daemon: DaemonFactory) -> None:
+    daemon = start_daemon(rules(ADD))
+    channel = Channel(MilterSocket.parse(daemon.address).connect(30))
+    for command, data in (
+        (Command.MAIL, strings("<a@x.example>")),
+        (Command.RCPT, strings("<b@x.example>")),
+        (Command.HEADER, strings("Subject", "x")),
+        (Command.EOH, b""),
+        (Command.BODY, b"Hello\r\n"),
+    ):
+        channel.write(command, data)
+        assert channel.read() == (Reply.CONTINUE, b"")
+    channel.write(Command.BODYEOB)
+    assert channel.read() == (Reply.TEMPFAIL, b"")
+    channel.close()
+    daemon.wait_for_log("tempfail: the MTA does not take the changes: ")
+    assert "Traceback" not in daemon.log
