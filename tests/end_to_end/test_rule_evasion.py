@@ -23,6 +23,7 @@ def config(directory: Path, port: int, **conditions: Any) -> dict[str, Any]:
     smtp = {"smtp_host": "127.0.0.1", "smtp_port": port}
     hold = {"storage": "held", "notification": "n", "milter_action": "DISCARD", **smtp}
     return {
+        "limits": {"pattern_seconds": 30},  # a busy machine refuses no mail then
         "outbox": f"{directory}/outbox",
         "storages": {"held": {"type": "file", "directory": f"{directory}/held"}},
         "notifications": {

@@ -31,7 +31,7 @@ from . import (
     time_bombs,
 )
 from .case import Case
-from .site import JUDGED, TOUCHED, running
+from .site import JUDGED, PATTERN_SECONDS, TOUCHED, running
 
 FAMILIES = (
     encoded_words,
@@ -111,7 +111,8 @@ def run(family: Any, directory: Path) -> Outcome:
     cases = list(family.cases())
     started = time.monotonic()
     outcome = Outcome(name_of(family), len(cases))
-    with running(directory) as daemon:
+    seconds = getattr(family, "PATTERN_SECONDS", PATTERN_SECONDS)
+    with running(directory, seconds) as daemon:
         workers = daemon.workers()
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             numbered = list(enumerate(cases))

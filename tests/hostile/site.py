@@ -20,10 +20,11 @@ from .case import FORBIDDEN, SECOND
 
 JUDGED, TOUCHED = "192.0.2.1", "198.51.100.1"
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "pyq_attachments"
-LIMITS = {"pattern_seconds": 0.2}
+PATTERN_SECONDS = 10.0
+"""What a pattern may take, where none is to take long: a busy machine refuses no mail then."""
 
 
-def config(directory: Path) -> dict[str, Any]:
+def config(directory: Path, pattern_seconds: float) -> dict[str, Any]:
     """The rules, with all that they need in this directory."""
     for name, text in (
         ("text", "CAUTION {ENVELOPE_FROM} {V_subject}\n"),
@@ -34,7 +35,7 @@ def config(directory: Path) -> dict[str, Any]:
     smtp = {"smtp_host": "127.0.0.1", "smtp_port": 1}  # nobody listens: they wait in the outbox
     return {
         "workers": 2,
-        "limits": LIMITS,
+        "limits": {"pattern_seconds": pattern_seconds},
         "outbox": f"{directory}/outbox",
         "storages": {
             name: {"type": "file", "directory": f"{directory}/{name}", "original": True}
@@ -123,9 +124,9 @@ def _touch(directory: Path, smtp: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[Daemon]:
+def running(directory: Path, pattern_seconds: float = PATTERN_SECONDS) -> Iterator[Daemon]:
     """The daemon, with the example plugin beside the built-in ones."""
-    path = write_config(directory / "pyquarantine.conf", config(directory))
+    path = write_config(directory / "pyquarantine.conf", config(directory, pattern_seconds))
     packages = _installed_example(directory / "site-packages")
     with patch.dict(os.environ, PYTHONPATH=str(packages)), Daemon(path, "inet:0@127.0.0.1") as it:
         yield it

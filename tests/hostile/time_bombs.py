@@ -8,6 +8,8 @@ from pyquarantine_core.testing.answers import Verdict
 
 from .case import Case, word
 
+PATTERN_SECONDS = 0.2
+
 
 def cases() -> Iterator[Case]:
     for length in (5_000, 10_000, 60_000):
