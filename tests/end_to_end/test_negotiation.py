@@ -165,7 +165,9 @@ def _outcome(result: Result) -> tuple[object, ...]:
     return result.verdict, result.reply, delivered and delivered.content
 
 
-def test_an_mta_that_has_not_negotiated_allows_no_changes_and_that_is_no_bug(start_daemon: DaemonFactory) -> None:
+def test_an_mta_that_has_not_negotiated_allows_no_changes_and_that_is_no_bug(
+    start_daemon: DaemonFactory,
+) -> None:
     daemon = start_daemon(rules(ADD))
     channel = Channel(MilterSocket.parse(daemon.address).connect(30))
     for command, data in (
