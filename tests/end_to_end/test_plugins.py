@@ -108,7 +108,7 @@ def pyquarantine_services():
 @pytest.mark.parametrize(
     ("end", "said"),
     [
-        ("raise SystemExit(3)", "ending stopped\nTraceback"),
+        ("raise SystemExit(3)", "ending stopped\n  Traceback"),
         ("os._exit(3)", "ended unexpectedly (exit status 3); replacing it in 1 s"),
     ],
 )

@@ -105,9 +105,12 @@ def test_all_cases_one_after_the_other_are_harmless_too() -> None:
         )
 
 
+SHORT = sorted(one for one in DOCUMENTS.values() if len(one) < 1000)
+"""Of the long ones a few together are over what a preview shows, and cut."""
+
 TAG_SOUP = st.lists(
     st.one_of(
-        st.sampled_from(sorted(DOCUMENTS.values())),
+        st.sampled_from(SHORT),
         st.sampled_from(sorted(TAGS)).map("<{}>".format),
         st.sampled_from(sorted(TAGS)).map("</{}>".format),
         st.sampled_from(
