@@ -291,7 +291,7 @@ def _literal_start(pattern: str) -> str:
             depth += 1
         elif kind == "close":
             depth -= 1
-        if ended:
+        if ended or kind == "comment":  # what repeats behind a comment is before it
             continue
         if kind == "repeat" or (kind == "character" and text in "?*+"):
             literal, ended = literal[:-1], True

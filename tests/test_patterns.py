@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pyquarantine_core.errors import PatternError, PatternTimeoutError
@@ -95,6 +95,7 @@ LINES = ["ab: ab", "AB: b", "s\u017f: k", "\u212a: sS", "b", "{a}: _", "X: ab", 
 
 @settings(max_examples=400, deadline=None)
 @given(grammar, st.sampled_from(["ab: ", "AB", "k", "s", "{a}", r"a\-b", ""]), st.booleans())
+@example(pattern="(?#x)?", literal="k", multiline=False)
 def test_where_a_pattern_is_found_the_line_begins_with_its_start(
     pattern: str, literal: str, multiline: bool
 ) -> None:
@@ -116,6 +117,9 @@ def test_where_a_pattern_is_found_the_line_begins_with_its_start(
         (r"^X\-Spam:\s*Yes", "X-Spam:"),
         ("^X-Spam:? Yes", "X-Spam"),
         ("^X-Spam: Y{2}", "X-Spam: "),
+        ("^X-Spam(?#or not):? Yes", "X-Spam"),
+        ("^X-Spam:(?#or not)? Yes", "X-Spam"),
+        ("^X-Spam:(?#always) Yes", "X-Spam: Yes"),
         ("^X-Spam: a|b", ""),
         ("X-Spam", ""),
         ("(?x)^X-Spam", ""),
