@@ -19,7 +19,7 @@ _DEVICES = re.compile(r"dev|proc|sys|\\u00[2-7]", re.IGNORECASE)
 """Files without an end that a config could name; nobody's mistake."""
 
 _ACTION = {"name": "a", "type": "add_header", "options": {"field": "X", "value": "{V}"}}
-_CONFIGS = (
+CONFIGS = (
     {"rules": [{"name": "r", "actions": [_ACTION]}]},
     {
         "socket": "inet:8899@127.0.0.1",
@@ -49,7 +49,7 @@ _CONFIGS = (
             },
             {
                 "name": "out",
-                "conditions": {"local": True, "envto": ["@example\\.org$"], "var": "V_x"},
+                "conditions": {"local": True, "envto": "@example\\.org$", "var": "V_x"},
                 "actions": [
                     {
                         "name": "m",
@@ -66,9 +66,46 @@ _CONFIGS = (
             },
         ],
     },
+    {
+        "storages": {"s": {"type": "file", "directory": "/var/x"}},
+        "notifications": {
+            "n": {
+                "type": "email",
+                "smtp_host": "127.0.0.1",
+                "smtp_port": 25,
+                "envelope_from": "<>",
+                "from_header": "{FROM}",
+                "subject": "{SUBJECT}",
+                "template": "/etc/pyquarantine/templates/notification.template",
+            }
+        },
+        "lists": {"l": {"type": "db", "connection": "sqlite:////var/x.db", "table": "t"}},
+        "limits": {"pattern_seconds": 0.5, "header_count": 100},
+        "plugins": {"deny": ["metrics"]},
+        "rules": [
+            {
+                "name": "r",
+                "conditions": {"list": "l"},
+                "actions": [
+                    {
+                        "name": "q",
+                        "type": "quarantine",
+                        "options": {
+                            "storage": "s",
+                            "notification": "n",
+                            "allowlist": "l",
+                            "smtp_host": "127.0.0.1",
+                            "smtp_port": 10025,
+                        },
+                    },
+                    {"name": "n", "type": "notify", "options": {"notification": "n"}},
+                ],
+            }
+        ],
+    },
 )
 SEEDS = (
-    *(json.dumps(one, indent=1).encode() for one in _CONFIGS),
+    *(json.dumps(one, indent=1).encode() for one in CONFIGS),
     b'# comment\n{"rules": [],}',
     b'\xef\xbb\xbf{"a": "\\ud83d\\ude00\\u0000", "b": [1e5, -0, true, null, "\\/"]}',
 )
