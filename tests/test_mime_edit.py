@@ -75,6 +75,43 @@ def test_of_a_message_without_parts_the_headers_are_set(header: bytes) -> None:
     assert message.headers[0].line == message.received_headers[0].line or mail["Subject"] == "x"
 
 
+TWICE = b"Content-Type: text/plain\nX: y\ncontent-type:  Text/Plain\n"
+
+
+def test_fields_that_say_the_same_twice_still_do() -> None:
+    message = received(TWICE + b"\nold\n")
+    edit = MessageEdit(message)
+    edit.replace_text(edit.root, utf8(NEW))
+    edit.record()
+    assert [one.value for one in message.headers if one.name.lower() == "content-type"] == [
+        "text/plain; charset=utf-8"
+    ] * 2
+    assert not MessageEdit(message).structure.doubt
+
+
+def test_fields_of_a_part_that_say_the_same_twice_still_do() -> None:
+    message = received(
+        b"Content-Type: multipart/mixed; boundary=b\n\n--b\n" + TWICE + b"\nold\n--b--\n"
+    )
+    edit = MessageEdit(message)
+    edit.replace_text(edit.root.parts[0], utf8(NEW))
+    edit.record()
+    assert message.body.read().count(b"Content-Type: text/plain; charset=utf-8") == 2
+    assert not MessageEdit(message).structure.doubt
+
+
+def test_of_what_is_put_into_a_multipart_they_still_do() -> None:
+    message = received(TWICE + b"\nold\n")
+    edit = MessageEdit(message)
+    edit.replace_text(edit.root, utf8(NEW))
+    edit.enclose(edit.root, "mixed", before=[text_entity("plain", "first")])
+    edit.record()
+    again = MessageEdit(message)
+    assert [one.type for one in again.root.parts] == ["text/plain", "text/plain"]
+    assert not again.structure.doubt
+    assert len([one for one in message.headers if one.name.lower() == "content-type"]) == 1
+
+
 @pytest.mark.parametrize("name", MIX)
 def test_a_message_put_into_a_multipart_is_whole(name: str) -> None:
     message = received(MIX[name])

@@ -34,6 +34,11 @@ def doubt_of(part: MimePart) -> str:
     return _doubtful_fields(part.fields) or _doubtful_type(part)
 
 
+def meaning(value: bytes) -> bytes:
+    """A field's value as it is compared with that of another field of its name."""
+    return _BLANKS.sub(b" ", value.strip()).lower()
+
+
 def _doubtful_fields(fields: Iterable[Field]) -> str:
     seen: dict[str, bytes] = {}
     for one in fields:
@@ -41,7 +46,7 @@ def _doubtful_fields(fields: Iterable[Field]) -> str:
             continue
         if _BROKEN.search(one.value):
             return f"a NUL or bare CR in {_NAMES[one.name]}"
-        value = _BLANKS.sub(b" ", one.value.strip()).lower()
+        value = meaning(one.value)
         if seen.setdefault(one.name, value) != value:
             return f"two different fields {_NAMES[one.name]}"
     return ""

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from pyquarantine_core.body import Body
+from pyquarantine_core.mime.doubts import meaning
 from pyquarantine_core.mime.entities import header_lines, new_boundary
 from pyquarantine_core.mime.reading import MessageParts
 from pyquarantine_core.mime.structure import MimePart
@@ -129,7 +130,9 @@ class MessageEdit(MessageParts):
         line = header_lines({name: value}).removesuffix(b"\r\n")
         old = part.first(name.lower())
         if old is not None:
-            self._put(old.start, _Rank.FIELD, line, old.end)
+            for one in part.fields:
+                if one.name == old.name and meaning(one.value) == meaning(old.value):
+                    self._put(one.start, _Rank.FIELD, line, one.end)
         elif part.fields:
             end = part.fields[-1].end
             self._put(end, _Rank.FIELD, b"\r\n" + line)
@@ -154,16 +157,15 @@ class MessageEdit(MessageParts):
 
     def _moved_header(self) -> bytes:
         """The message's header fields that describe its content, edited ones as they are now."""
-        edited = {name.lower(): name for name in self._headers}
+        edited = _Edited(self._headers)
         lines = []
         for header in self._message.headers:
-            name = header.name.lower()
-            if name in edited:
-                own = edited.pop(name)
-                lines.append(header_lines({own: self._headers[own]}))
-            elif name.startswith(_OF_THE_CONTENT):
+            new = edited.value(header)
+            if new is not None:
+                lines.append(header_lines({header.name: new}))
+            elif header.name.lower().startswith(_OF_THE_CONTENT):
                 lines.append(header.line)
-        lines += [header_lines({name: self._headers[name]}) for name in edited.values()]
+        lines += [header_lines({name: self._headers[name]}) for name in edited.missing]
         return b"".join(lines)
 
 
@@ -179,18 +181,45 @@ def set_mime_headers(
     """
     if not fields:
         return
-    missing = {name.lower(): name for name in fields}
+    edited = _Edited(fields)
     edits: list[tuple[Header, str | None]] = []
     has_version = False
     for header in message.headers:
         name = header.name.lower()
         has_version |= name == "mime-version"
-        if name in missing:
-            edits.append((header, fields[missing.pop(name)]))
+        again = name in edited.seen
+        new = edited.value(header)
+        if new is not None and not (again and drop_others):
+            edits.append((header, new))
         elif drop_others and name.startswith(_OF_THE_CONTENT):
             edits.append((header, None))
     message.edit_headers(edits)
     if not has_version:
         message.add_header("MIME-Version", "1.0")
-    for name in missing.values():
+    for name in edited.missing:
         message.add_header(name, fields[name])
+
+
+class _Edited:
+    """New values of header fields, for the first of each name and those that say the same.
+
+    Of two fields that differed afterwards, one client would take this, another that.
+    """
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._new = {name.lower(): value for name, value in fields.items()}
+        self._names = {name.lower(): name for name in fields}
+        self.seen: dict[str, bytes] = {}
+
+    @property
+    def missing(self) -> list[str]:
+        """The names that no header had yet."""
+        return [name for lower, name in self._names.items() if lower not in self.seen]
+
+    def value(self, header: Header) -> str | None:
+        """The new value of a header, asked for in their order; None if it keeps its own."""
+        name = header.name.lower()
+        if name not in self._new:
+            return None
+        says = meaning(header.raw)
+        return self._new[name] if self.seen.setdefault(name, says) == says else None

@@ -142,6 +142,7 @@ class Everywhere(TypedDict):
     sender: str
     recipient: str
     variables: dict[str, str]
+    subject: str
 
 
 def everywhere(text: str) -> Everywhere:
@@ -153,6 +154,7 @@ def everywhere(text: str) -> Everywhere:
         "sender": text[:3000],
         "recipient": text[:3000],
         "variables": {"V": text},
+        "subject": "{V}: {SUBJECT}",
     }
 
 
