@@ -46,7 +46,7 @@ hostile: .venv/ready
 	$(BIN)/python -m tests.hostile --write docs/reliability.md $(if $(ONLY),--only "$(ONLY)")
 
 # Random input (docs/reliability.md); SECONDS=30 for each target, ONLY=name fuzzes one, SEED=number repeats.
-fuzz: .venv/ready .venv/atheris
+fuzz: .venv/ready $(if $(filter protocol,$(ONLY)),,.venv/atheris)
 	PYTHONPATH=.venv/atheris $(BIN)/python -m fuzz $(if $(ONLY),--only $(ONLY)) \
 	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
