@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pyq_file_storage.directory import Directory, explained, lock, unlock
+from pyq_file_storage.directory import Directory, explained, lock, sync_files, unlock
 from pyq_file_storage.entries import SUFFIX, hidden, new_id
 from pyq_file_storage.metadata import describe, encode
 from pyquarantine_core.errors import StorageError
@@ -54,14 +54,21 @@ class StoreInDirectory(StoreEffect):
         new = self._new
         with explained(f"cannot store in {self._path}"):
             directory = self._directory = Directory(self._path)
-            stored_at, fd = self._reserve(directory)
-            directory.fill(fd, new.message.chunks(original=new.original), mode=self._mode)
+            stored_at, created = self._reserve(directory)
+            chunks = new.message.chunks(original=new.original)
+            directory.write(self._locked, created, chunks, mode=self._mode)
             if new.metavar is not None:
                 self._variables = new.named(self._described_files())
-            if new.metadata:
-                metadata = describe(new, stored_at, new.message.variables | self._variables)
-                content = encode(metadata)
-                directory.fill(directory.create(hidden(self._names[1])), [content], mode=self._mode)
+            if not new.metadata:
+                os.fsync(self._locked)
+                return
+            content = encode(describe(new, stored_at, new.message.variables | self._variables))
+            file = directory.create(hidden(self._names[1]))
+            try:
+                directory.write(file, created, [content], mode=self._mode)
+                sync_files(self._locked, file)
+            finally:
+                os.close(file)
 
     def commit(self) -> None:
         """Publish data, then metadata: the last link makes it an entry.
@@ -110,11 +117,14 @@ class StoreInDirectory(StoreEffect):
             unlock(self._locked)
             self._locked = -1
 
-    def _reserve(self, directory: Directory) -> tuple[datetime, int]:
+    def _reserve(self, directory: Directory) -> tuple[datetime, os.stat_result]:
         """Find an ID that no other message has or gets; the hidden data file holds it for us.
 
         Between its creation and its lock a check may take the file for a leftover and move it
         aside: then it has lost its name, and we begin again.
+
+        Returns:
+            The time in the ID, and the file's status.
         """
         while True:
             now = datetime.now(UTC)
@@ -126,9 +136,10 @@ class StoreInDirectory(StoreEffect):
                 continue
             self._names = [data, metadata] if self._new.metadata else [data]
             lock(self._locked)
-            ours = directory.leads_to(hidden(data), self._locked)
+            created = os.fstat(self._locked)
+            ours = directory.is_named(hidden(data), created)
             if ours and not any(map(directory.exists, (data, metadata, hidden(metadata)))):
-                return now, os.dup(self._locked)
+                return now, created
             if ours:
                 directory.remove(hidden(data))
             self._unlock()

@@ -84,7 +84,7 @@ class Quarantine(Action):
         if allowed:
             message.log.info("allowlisted: %s", ", ".join(sorted(allowed)))
         self._holding.storage.keep(message, held, metadata_default=True, quarantine=self._name)
-        message.log.info("holding the message for %s", ", ".join(held))
+        message.log.debug("holding the message for %s", ", ".join(held))
         if self._holding.notifier is not None:
             self._holding.notifier.tell(message, held)
         if not self._holding.action:
