@@ -7,12 +7,11 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pyquarantine_core.address import any_like, same_address
+from pyquarantine_core.address import same_address
 from pyquarantine_core.errors import (
     EntryNotFoundError,
     InDoubtError,
@@ -23,7 +22,7 @@ from pyquarantine_core.errors import (
 from pyquarantine_core.limits import DEFAULT_LIMITS, Limits
 from pyquarantine_core.stored import stored_message
 from pyquarantine_core.submission import submit
-from pyquarantine_core.types import Delivery, HoldsMail
+from pyquarantine_core.types import Delivery, HoldsMail, Query
 
 if TYPE_CHECKING:
     from pyquarantine_core.config import Config
@@ -34,31 +33,6 @@ _BEGINS_WITH_TIME = re.compile("[0-9]{14}")
 
 SMTP_PORT = 25
 """Where an MTA takes mail from others (RFC 5321)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which entries to find; each filter that is not empty must match.
-
-    Attributes:
-        senders: envelope senders, one of them; `*` stands for anything, case is ignored.
-        recipients: likewise; one of the entry's recipients must match one of these.
-        older_than: days since it was stored.
-    """
-
-    senders: tuple[str, ...] = ()
-    recipients: tuple[str, ...] = ()
-    older_than: float | None = None
-
-    def matches(self, entry: Entry) -> bool:
-        """Whether an entry is meant; an unknown envelope matches no address."""
-        if self.older_than is not None:
-            limit = datetime.now(UTC) - timedelta(days=self.older_than)
-            if entry.stored_at > limit:
-                return False
-        if self.senders and (entry.sender is None or not any_like([entry.sender], self.senders)):
-            return False
-        return not self.recipients or any_like(entry.recipients or (), self.recipients)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +79,17 @@ class Quarantine:
     neighbours: frozenset[str] = frozenset()
     limits: Limits = DEFAULT_LIMITS
 
-    def find(self, query: Query | None = None) -> Iterator[Entry]:
-        """The entries that match, oldest first."""
+    def find(
+        self,
+        query: Query | None = None,
+        *,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Entry]:
+        """The entries that match, newest first; `Storage.find` says what the arguments mean."""
         wanted = query or Query()
-        for entry in self.holding.storage.storage.entries():
-            if entry.quarantine not in self.neighbours and wanted.matches(entry):
-                yield entry
+        ours = replace(wanted, not_of=wanted.not_of | self.neighbours)
+        return self.holding.storage.storage.find(ours, before=before, limit=limit)
 
     def get(self, entry_id: str) -> Entry:
         """One entry.

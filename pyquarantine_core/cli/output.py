@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import click
@@ -20,6 +21,15 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 def print_json(data: object) -> None:
     """Print JSON in ASCII; whatever a stranger wrote is escaped."""
     click.echo(as_json(data, indent=2))
+
+
+def print_json_list(items: Iterable[object]) -> None:
+    """The same for a list, however long: each item is printed when it comes."""
+    separator = "["
+    for item in items:
+        click.echo(separator + textwrap.indent(f"\n{as_json(item, indent=2)}", "  "), nl=False)
+        separator = ","
+    click.echo("[]" if separator == "[" else "\n]")
 
 
 def print_table(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 
+from pyquarantine_core.address import any_like
 from pyquarantine_core.errors import WrongResultError
 from pyquarantine_core.printable import shown
 from pyquarantine_core.types.components import Component, Effect, Notifier
@@ -89,6 +91,42 @@ class Entry:
     in_doubt: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which entries to find; each filter that is not empty must match.
+
+    Attributes:
+        senders: envelope senders, one of them; `*` stands for anything, case is ignored.
+        recipients: likewise; one of the entry's recipients must match one of these.
+        older_than: days since it was stored.
+        not_of: quarantines (RULE/ACTION) whose entries are not meant.
+    """
+
+    senders: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    older_than: float | None = None
+    not_of: frozenset[str] = frozenset()
+
+    @property
+    def stored_until(self) -> datetime | None:
+        """The latest time of storing that is old enough now; None: any is."""
+        if self.older_than is None:
+            return None
+        try:
+            return datetime.now(UTC) - timedelta(days=self.older_than)
+        except OverflowError:
+            return datetime.min.replace(tzinfo=UTC)
+
+    def matches(self, entry: Entry) -> bool:
+        """Whether an entry is meant; an unknown envelope matches no address."""
+        limit = self.stored_until
+        if entry.quarantine in self.not_of or (limit is not None and entry.stored_at > limit):
+            return False
+        if self.senders and (entry.sender is None or not any_like([entry.sender], self.senders)):
+            return False
+        return not self.recipients or any_like(entry.recipients or (), self.recipients)
+
+
 class Claim(ABC):
     """Sole use of one entry, across processes, while it is released or deleted.
 
@@ -151,6 +189,26 @@ class Storage(Component, ABC):
     @abstractmethod
     def entries(self) -> Iterator[Entry]:
         """All entries, oldest first."""
+
+    def find(
+        self, query: Query, *, before: str | None = None, limit: int | None = None
+    ) -> Iterator[Entry]:
+        """The entries that match, newest first.
+
+        This one looks at all there are. A storage that can find them faster overrides it; it may
+        keep an index, as long as that misses no entry.
+
+        Args:
+            query: which ones.
+            before: only those whose ID is less than this one, which need not be there.
+            limit: at most so many; None: all.
+        """
+        found = (
+            one
+            for one in self.entries()
+            if (before is None or one.id < before) and query.matches(one)
+        )
+        return reversed(deque(found, limit))
 
     @abstractmethod
     def get(self, entry_id: str) -> Entry:

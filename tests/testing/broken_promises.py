@@ -25,7 +25,55 @@ class Break:
     new: str
 
 
+GET = "    def get(self, entry_id: str) -> Entry:\n"
+FIND = "    def find(self, query, *, before=None, limit=None):\n        "
+
+
+def finding(test: str, how: str) -> Break:
+    """A storage that finds entries in a way of its own."""
+    return Break(test, "storage.py", GET, f"{FIND}{how}\n\n{GET}")
+
+
 STORAGE = [
+    finding(
+        "what_is_found_comes_newest_first_and_page_by_page",
+        "return (one for one in self.entries() if query.matches(one))",
+    ),
+    finding(
+        "what_is_found_comes_newest_first_and_page_by_page",
+        "return super().find(query, before=before)",
+    ),
+    finding(
+        "what_is_found_comes_newest_first_and_page_by_page",
+        "return super().find(query, limit=limit)",
+    ),
+    finding(
+        "all_that_match_are_found_and_no_others",
+        "return (one for one in super().find(query, before=before, limit=limit)\n"
+        "                if one.sender is not None)",
+    ),
+    finding(
+        "all_that_match_are_found_and_no_others",
+        "return filter(query.matches, super().find(type(query)(), before=before, limit=limit))",
+    ),
+    finding(
+        "what_has_changed_is_found_as_it_is_now",
+        "kept = self.__dict__.setdefault(str((query, before, limit)), [])\n"
+        "        kept.extend([] if kept else super().find(query, before=before, limit=limit))\n"
+        "        return iter(kept)",
+    ),
+    finding(
+        "what_other_processes_have_stored_is_found_at_once",
+        "kept = self.__dict__.setdefault(str((query, before, limit)), [])\n"
+        "        kept.extend([] if kept else super().find(query, before=before, limit=limit))\n"
+        "        return iter(kept)",
+    ),
+    finding(
+        "entries_may_go_while_they_are_listed",
+        "for number in range(100):\n"
+        "            found = list(super().find(query, before=before))[number:]\n"
+        "            yield from found[:1]",
+    ),
     Break(
         "what_is_prepared_is_not_seen_before_it_is_committed",
         "storage.py",

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from pyq_file_storage.directory import Directory, explained
 from pyq_file_storage.entries import SUFFIX, hidden, hidden_update, read_metadata
+from pyq_file_storage.journal import noted
 from pyq_file_storage.metadata import encode
 from pyquarantine_core.errors import StorageError
 from pyquarantine_core.types import Claim, Entry
@@ -45,7 +46,10 @@ class FileClaim(Claim):
             raise StorageError(f"the recipients of {self.entry.id} are not known")
         name = self.entry.id + SUFFIX
         update = hidden_update(name)
-        with explained(f"cannot change {self.entry.id}"):
+        with (
+            explained(f"cannot change {self.entry.id}"),
+            noted(self._directory, self.entry.id),
+        ):
             stored = read_metadata(self._directory, self.entry.id)
             old = self._directory.stat(name)
             stored["recipients"] = list(recipients)
@@ -70,7 +74,10 @@ class FileClaim(Claim):
         The data goes first: from then on there is no entry, whatever happens next. The other
         way round a crash would leave a mail that has lost its envelope, to be held once more.
         """
-        with explained(f"cannot delete {self.entry.id}"):
+        with (
+            explained(f"cannot delete {self.entry.id}"),
+            noted(self._directory, self.entry.id),
+        ):
             data, metadata = self.entry.id, self.entry.id + SUFFIX
             left_by_a_crash = hidden(metadata), hidden_update(metadata), hidden(data)
             self._directory.remove(data, metadata, *left_by_a_crash)

@@ -18,7 +18,7 @@ from pyquarantine_core.errors import StorageError
 # O_NONBLOCK: opening a FIFO must not wait for its writer (open(2)).
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 _AT_ONCE = 16
 """Chunks of a file that are written by one call."""
 _NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
@@ -68,19 +68,42 @@ class Directory:
 
     def check_is_at(self, path: Path) -> None:
         """Raise a FileNotFoundError unless the path still leads here."""
-        if not os.path.samestat(path.stat(), self._status):
+        if not os.path.samestat(path.stat(), self.opened):
             raise FileNotFoundError(errno.ENOENT, "it is another directory now")
 
     def lock(self) -> bool:
         """Take its exclusive lock while it is open; False when another process has it."""
         return lock(self._fd, wait=False)
 
+    def share(self) -> None:
+        """Wait until no other process has its exclusive lock, and let none have it meanwhile."""
+        fcntl.flock(self._fd, fcntl.LOCK_SH)
+
     def names(self) -> list[str]:
         return os.listdir(self._fd)  # noqa: PTH208 - pathlib cannot list a descriptor
+
+    def each_name(self) -> Iterator[str]:
+        """The same, without all of them in memory."""
+        with os.scandir(self._fd) as found:
+            for one in found:
+                yield one.name
+
+    def status(self) -> os.stat_result:
+        """Its own status, as it is now."""
+        return os.fstat(self._fd)
+
+    @cached_property
+    def opened(self) -> os.stat_result:
+        """Its own status, as it was when somebody asked first."""
+        return self.status()
 
     def writable(self) -> bool:
         wanted = os.R_OK | os.W_OK | os.X_OK
         return os.access(".", wanted, dir_fd=self._fd, effective_ids=True)
+
+    def is_ours(self) -> bool:
+        """Whether what we write in it can belong to its owner."""
+        return os.geteuid() in {0, self.status().st_uid}
 
     def stat(self, name: str) -> os.stat_result:
         """Status of what has this name, of a link itself."""
@@ -118,13 +141,17 @@ class Directory:
         except FileNotFoundError:
             return False
 
+    def inner(self, name: str) -> Directory:
+        """A directory in it."""
+        return Directory(Path(name), parent=self)
+
     def subdirectory(self, name: str) -> Directory:
         """A directory in it, made for the owner of this one if it is missing."""
         try:
             os.mkdir(name, 0o700, dir_fd=self._fd)
         except FileExistsError:
-            return Directory(Path(name), parent=self)
-        made = Directory(Path(name), parent=self)
+            return self.inner(name)
+        made = self.inner(name)
         self._give(made._fd, os.fstat(made._fd), None)
         self.sync()
         return made
@@ -212,12 +239,30 @@ class Directory:
         Raises:
             NotPlainError: it is none, or has another name elsewhere: root would write there, too.
         """
-        fd = os.open(name, _APPEND, 0o600, dir_fd=self._fd)
+        self.fill(self._open_to_append(name, os.O_CREAT), [content])
+
+    def append_line(self, name: str, line: bytes, *, limit: int) -> None:
+        """Add a line to a file that is there, at once, unless it has `limit` bytes; not synced.
+
+        What processes append at the same time is not mixed (O_APPEND).
+
+        Raises:
+            NotPlainError: as `append`.
+        """
+        fd = self._open_to_append(name)
+        try:
+            if os.fstat(fd).st_size < limit:
+                os.write(fd, line)
+        finally:
+            os.close(fd)
+
+    def _open_to_append(self, name: str, flags: int = 0) -> int:
+        fd = os.open(name, _APPEND | flags, 0o600, dir_fd=self._fd)
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             os.close(fd)
             raise NotPlainError(errno.EINVAL, "Not a plain file")
-        self.fill(fd, [content])
+        return fd
 
     def replace(self, hidden: str, name: str) -> None:
         """Put a file in the place of another."""
@@ -236,13 +281,9 @@ class Directory:
     def _give(self, fd: int, created: os.stat_result, like: os.stat_result | None) -> None:
         if os.geteuid() != 0:
             return
-        owner = like or self._status
+        owner = like or self.opened
         if (created.st_uid, created.st_gid) != (owner.st_uid, owner.st_gid):
             os.fchown(fd, owner.st_uid, owner.st_gid)
-
-    @cached_property
-    def _status(self) -> os.stat_result:
-        return os.fstat(self._fd)
 
 
 def sync_files(*files: int) -> None:

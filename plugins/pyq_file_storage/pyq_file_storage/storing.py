@@ -14,9 +14,10 @@ from pathlib import Path
 
 from pyq_file_storage.directory import Directory, explained, lock, sync_files, unlock
 from pyq_file_storage.entries import SUFFIX, hidden, new_id
-from pyq_file_storage.metadata import describe, encode
+from pyq_file_storage.journal import note
+from pyq_file_storage.metadata import describe, encode, entry
 from pyquarantine_core.errors import StorageError
-from pyquarantine_core.types import NewEntry, StoreEffect
+from pyquarantine_core.types import Entry, NewEntry, StoreEffect
 
 
 class StoreInDirectory(StoreEffect):
@@ -37,6 +38,8 @@ class StoreInDirectory(StoreEffect):
         self._variables: dict[str, str] = {}
         self._locked = -1
         self._directory: Directory | None = None
+        self._since = 0
+        self._metadata: Mapping[str, object] | None = None
 
     def describe(self) -> str:
         return f"store the message in {self._path}"
@@ -54,6 +57,7 @@ class StoreInDirectory(StoreEffect):
         new = self._new
         with explained(f"cannot store in {self._path}"):
             directory = self._directory = Directory(self._path)
+            self._since = directory.opened.st_mtime_ns
             stored_at, created = self._reserve(directory)
             chunks = new.message.chunks(original=new.original)
             directory.write(self._locked, created, chunks, mode=self._mode)
@@ -62,7 +66,9 @@ class StoreInDirectory(StoreEffect):
             if not new.metadata:
                 os.fsync(self._locked)
                 return
-            content = encode(describe(new, stored_at, new.message.variables | self._variables))
+            variables = new.message.variables | self._variables
+            self._metadata = describe(new, stored_at, variables)
+            content = encode(self._metadata)
             file = directory.create(hidden(self._names[1]))
             try:
                 directory.write(file, created, [content], mode=self._mode)
@@ -86,6 +92,7 @@ class StoreInDirectory(StoreEffect):
                 self._published.append(name)
             directory.sync()
             directory.remove(*map(hidden, reversed(self._names)))
+            note(directory, self._since, self._names[0], self._stored)
         self._unlock()
 
     def undo(self) -> None:
@@ -101,6 +108,8 @@ class StoreInDirectory(StoreEffect):
                 directory.remove(*self._published, *map(hidden, reversed(self._names)))
                 if self._published:
                     directory.sync()
+                if self._names:
+                    note(directory, self._since, self._names[0])
         finally:
             self._published.clear()
             self._names.clear()
@@ -111,6 +120,12 @@ class StoreInDirectory(StoreEffect):
         directory, self._directory = self._directory, None
         if directory is not None:
             directory.close()
+
+    def _stored(self) -> Entry | None:
+        """The entry that it has become, where that can be told without reading it."""
+        if self._metadata is None:
+            return None
+        return entry(self._names[0], os.fstat(self._locked), self._metadata)
 
     def _unlock(self) -> None:
         if self._locked >= 0:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +12,7 @@ from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.address import Recipient
 from pyquarantine_core.message import Message
-from pyquarantine_core.types import NewEntry, StoreEffect
+from pyquarantine_core.types import NewEntry, Query, StoreEffect
 
 
 class MakeMessage(Protocol):
@@ -34,6 +35,9 @@ class Store(Protocol):
 
 
 Limit = Callable[[int], AbstractContextManager[None]]
+Unprivileged = Callable[[], AbstractContextManager[None]]
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -45,6 +49,14 @@ def directory(tmp_path: Path) -> Path:
 def storage(directory: Path) -> FileStorage:
     storage = FileStorage(directory)
     storage.set_up()
+    return storage
+
+
+@pytest.fixture
+def indexed(storage: FileStorage, directory: Path) -> FileStorage:
+    """A storage that has an index, small as it is."""
+    (directory / ".index").mkdir(mode=0o700)
+    assert list(storage.find(Query())) == []
     return storage
 
 
@@ -94,6 +106,23 @@ def store(stage: Stage) -> Store:
         return effect.variables["S_ID"]
 
     return stored
+
+
+@pytest.fixture(scope="session")
+def unprivileged() -> Unprivileged:
+    """Not as root, whom permissions do not stop."""
+
+    @contextmanager
+    def as_nobody() -> Iterator[None]:
+        before = os.geteuid()
+        if before == 0:
+            os.seteuid(NOBODY)
+        try:
+            yield
+        finally:
+            os.seteuid(before)
+
+    return as_nobody
 
 
 @pytest.fixture(scope="session")

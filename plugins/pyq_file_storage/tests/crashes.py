@@ -1,6 +1,6 @@
 """Does something with a storage in processes that die, or pause, before each step of it in turn.
 
-    python crashes.py kill|check OPERATION DIRECTORY
+    python crashes.py kill|check OPERATION DIRECTORY [indexed]
 
 For n = 1, 2, ... it prepares `DIRECTORY/n` and forks a process that does the operation there.
 Before its n-th call of the system that changes or finds a name, that one kills itself (`kill`), or
@@ -22,7 +22,7 @@ from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.address import Recipient
 from pyquarantine_core.message import Message
-from pyquarantine_core.types import NewEntry, StoreEffect
+from pyquarantine_core.types import NewEntry, Query, StoreEffect
 
 STEPS = {"open", "os.link", "os.rename", "os.remove", "os.mkdir", "fcntl.flock", "os.chmod"}
 RECIPIENTS = ("one@example.org", "two@example.org")
@@ -118,11 +118,14 @@ OPERATIONS: dict[str, Callable[[FileStorage], None]] = {
 }
 
 
-def run(mode: str, operation: str, directory: Path) -> int:
+def run(mode: str, operation: str, directory: Path, *, indexed: bool) -> int:
     """Go through all steps; returns how many processes there were."""
     for number in itertools.count(1):
         storage = FileStorage(directory / str(number))
         storage.set_up()
+        if indexed:
+            (directory / str(number) / ".index").mkdir()
+            list(storage.find(Query()))
         if operation == "mend":
             leave_all_kinds(storage, directory / str(number))
         elif operation in {"take_one_off", "delete"}:
@@ -180,4 +183,6 @@ def do(
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{run(sys.argv[1], sys.argv[2], Path(sys.argv[3]))}\n")
+    sys.stdout.write(
+        f"{run(sys.argv[1], sys.argv[2], Path(sys.argv[3]), indexed=len(sys.argv) > 4)}\n"
+    )

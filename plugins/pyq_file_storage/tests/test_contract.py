@@ -31,3 +31,12 @@ class TestFileStorage(StorageContract):
 
     def traces(self, options: Any) -> Collection[str]:
         return sorted(one.name for one in Path(options["directory"]).iterdir())
+
+
+class TestWithAnIndex(TestFileStorage):
+    """Small directories have none unless it is begun for them."""
+
+    @pytest.fixture
+    def options(self, tmp_path: Path) -> dict[str, str]:
+        (tmp_path / "held" / ".index").mkdir(parents=True)
+        return {"directory": str(tmp_path / "held")}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyq_file_storage.storage import FileStorage
 
-from pyquarantine_core.types import Fault
+from pyquarantine_core.types import Fault, Query
 
 RECIPIENTS = ("one@example.org", "two@example.org")
 CONTENT = b"Subject: whole\r\n\r\nHello\r\n"
@@ -27,10 +27,13 @@ OPERATIONS = {
 """What is done, and the least number of steps that are known to be in it."""
 
 
-def go_through(mode: str, operation: str, directory: Path) -> Iterator[Path]:
+def go_through(mode: str, operation: str, directory: Path, kind: str) -> Iterator[Path]:
     """The directories that are left, one for each step."""
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("crashes.py"), mode, operation, directory],
+        [
+            *(sys.executable, Path(__file__).with_name("crashes.py"), mode, operation, directory),
+            *([kind] if kind == "indexed" else []),
+        ],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=True,
         stdout=subprocess.PIPE,
@@ -40,11 +43,14 @@ def go_through(mode: str, operation: str, directory: Path) -> Iterator[Path]:
     count = int(done.stdout)
     assert count >= OPERATIONS[operation]
     for number in range(1, count + 1):
-        yield directory / str(number)
+        left = directory / str(number)
+        os.utime(left, (0, 0))  # as if some time had passed since
+        yield left
 
 
 def contents(directory: Path) -> set[bytes]:
-    files = (one for one in directory.rglob("*") if one.is_file() and one.name != "reasons.txt")
+    ours = {"reasons.txt", "index.sqlite", "journal"}
+    files = (one for one in directory.rglob("*") if one.is_file() and one.name not in ours)
     return {one.read_bytes() for one in files}
 
 
@@ -62,6 +68,8 @@ def read_all(storage: FileStorage, operation: str) -> list[str]:
             assert entry.recipients in {RECIPIENTS, RECIPIENTS[:1]}
         with storage.claim(entry.id) as claim:
             assert claim.entry == entry
+    for query in (Query(), Query(recipients=RECIPIENTS[:1]), Query(recipients=RECIPIENTS[1:])):
+        assert list(storage.find(query)) == [one for one in found if query.matches(one)]
     return [entry.id for entry in found]
 
 
@@ -75,11 +83,12 @@ def mend(storage: FileStorage) -> None:
         assert fault.mend()
 
 
+@pytest.mark.parametrize("kind", ["plain", "indexed"])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_after_a_crash_entries_are_whole_or_absent_and_a_check_mends_the_rest(
-    operation: str, tmp_path: Path
+    operation: str, kind: str, tmp_path: Path
 ) -> None:
-    for directory in go_through("kill", operation, tmp_path):
+    for directory in go_through("kill", operation, tmp_path, kind):
         storage = FileStorage(directory)
         entries, before = read_all(storage, operation), contents(directory)
         assert len(entries) == 1 or operation not in {"take_one_off", "mend"}
@@ -87,13 +96,16 @@ def test_after_a_crash_entries_are_whole_or_absent_and_a_check_mends_the_rest(
         assert mendable(storage) == []
         assert read_all(storage, operation) == entries
         assert before <= contents(directory)
-        left = {one.name for one in directory.iterdir()} - {".aside"}
+        left = {one.name for one in directory.iterdir()} - {".aside", ".index"}
         assert left <= {*entries, *(f"{one}.metadata" for one in entries)}
 
 
+@pytest.mark.parametrize("kind", ["plain", "indexed"])
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_check_at_any_moment_disturbs_no_living_process(operation: str, tmp_path: Path) -> None:
-    for directory in go_through("check", operation, tmp_path):
+def test_a_check_at_any_moment_disturbs_no_living_process(
+    operation: str, kind: str, tmp_path: Path
+) -> None:
+    for directory in go_through("check", operation, tmp_path, kind):
         storage = FileStorage(directory)
         expected = 0 if operation in {"delete", "store_and_undo", "prepare_and_undo"} else 1
         assert len(read_all(storage, operation)) == expected

@@ -2,28 +2,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.errors import StorageError
 
-NOBODY = 65534
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Not as root, whom permissions do not stop."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
+if TYPE_CHECKING:
+    from .conftest import Unprivileged
 
 
 def test_a_missing_directory_is_created_for_its_owner_alone(tmp_path: Path) -> None:
@@ -69,7 +57,7 @@ def test_what_is_not_a_directory_is_one_clear_error(tmp_path: Path, path: str) -
         FileStorage(tmp_path / path).set_up()
 
 
-def test_a_directory_that_is_not_writable_is_one_clear_error() -> None:
+def test_a_directory_that_is_not_writable_is_one_clear_error(unprivileged: Unprivileged) -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         directory.chmod(0o555)
@@ -78,7 +66,9 @@ def test_a_directory_that_is_not_writable_is_one_clear_error() -> None:
         assert str(caught.value) == f"cannot store in {directory}: it is not writable"
 
 
-def test_a_directory_that_may_not_be_created_is_one_clear_error() -> None:
+def test_a_directory_that_may_not_be_created_is_one_clear_error(
+    unprivileged: Unprivileged,
+) -> None:
     with tempfile.TemporaryDirectory() as name:
         parent = Path(name)
         parent.chmod(0o555)

@@ -10,6 +10,7 @@ import pytest
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.errors import EntryNotFoundError, StorageError
+from pyquarantine_core.types import Query
 
 if TYPE_CHECKING:
     from .conftest import MakeMessage, Store
@@ -144,3 +145,34 @@ def test_what_takes_the_name_of_a_new_message_is_not_written_to(
     (directory / HALF).symlink_to(elsewhere)
     assert store(storage, mail()) == "20200101000001_NEXT"
     assert elsewhere.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", [".index", ".index/index.sqlite", ".index/journal"])
+@pytest.mark.parametrize("planted", ["link", "hard link", "FIFO", "directory"])
+def test_nothing_is_written_through_a_file_in_place_of_the_index(
+    storage: FileStorage,
+    directory: Path,
+    elsewhere: Path,
+    mail: MakeMessage,
+    store: Store,
+    name: str,
+    planted: str,
+) -> None:
+    elsewhere.write_bytes(b"")  # which SQLite would take for a new database
+    place = directory / name
+    if name != ".index":
+        place.parent.mkdir()
+    match planted:
+        case "link":
+            place.symlink_to(elsewhere)
+        case "hard link":
+            os.link(elsewhere, place)
+        case "FIFO":
+            os.mkfifo(place)
+        case _:
+            place.mkdir()
+    entry_id = store(storage, mail())
+    for query in (Query(), Query(recipients=("one@example.org",))):
+        assert [one.id for one in storage.find(query)] == [entry_id]
+    assert elsewhere.read_bytes() == b""
+    assert elsewhere.stat().st_mode & 0o777 == 0o640

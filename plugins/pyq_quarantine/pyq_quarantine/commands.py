@@ -9,18 +9,20 @@ from dataclasses import dataclass
 
 import click
 
-from pyquarantine_core.cli.output import local_time, print_json, print_table
+from pyquarantine_core.cli.output import local_time, print_json, print_json_list, print_table
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.errors import OutboxError, ReleaseError
 from pyquarantine_core.printable import printable
 from pyquarantine_core.quarantine import (
     Quarantine,
-    Query,
     Released,
     find_quarantine,
     quarantines,
 )
-from pyquarantine_core.types import Entry
+from pyquarantine_core.types import Entry, Query
+
+PAGE = 50
+"""Entries that are listed on a terminal, unless somebody wants more; a pipe must miss nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,14 @@ def quarantine(context: click.Context, name: str) -> None:
 @click.option(
     "-o", "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Held for so long."
 )
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help=f"At most so many, 0: all.  [default: {PAGE} on a terminal, else all]",
+)
+@click.option("--before", metavar="ID", help="Only those older than this one: the next page.")
 @click.option("-b", "--batch", is_flag=True, help="Print IDs alone, one a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
@@ -97,23 +107,32 @@ def list_(
     senders: tuple[str, ...],
     recipients: tuple[str, ...],
     older_than: float | None,
+    limit: int | None,
+    before: str | None,
     batch: bool,
     as_json: bool,
 ) -> None:
-    """List held mail, oldest first."""
+    """List held mail, newest first."""
     query = Query(senders, recipients, older_than)
-    found = named.quarantine.find(query)
-    if batch:
-        for entry in found:
-            click.echo(entry.id)
-    elif as_json:
-        print_json([_as_data(entry) for entry in found])
-    else:
-        print_table(
-            ("ID", "When", "Size", "From", "Recipients", "Subject"),
-            [_as_row(entry) for entry in found],
-            empty=f"{named.name} holds no {'mail' if query == Query() else 'such mail'}",
-        )
+    if batch or as_json:
+        found = named.quarantine.find(query, before=before, limit=limit or None)
+        if batch:
+            for entry in found:
+                click.echo(entry.id)
+        else:
+            print_json_list(map(_as_data, found))
+        return
+    page = (PAGE if sys.stdout.isatty() else 0) if limit is None else limit
+    entries = list(named.quarantine.find(query, before=before, limit=page + 1 if page else None))
+    shown = entries[:page] if page else entries
+    everything = query == Query() and before is None
+    print_table(
+        ("ID", "When", "Size", "From", "Recipients", "Subject"),
+        [_as_row(entry) for entry in shown],
+        empty=f"{named.name} holds no {'mail' if everything else 'such mail'}",
+    )
+    if len(shown) < len(entries):
+        click.echo(f"there are older ones: --before {printable(shown[-1].id)}", err=True)
 
 
 @quarantine.command()

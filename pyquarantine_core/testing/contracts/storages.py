@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from pyquarantine_core.body import Body
-from pyquarantine_core.config import Config
 from pyquarantine_core.errors import EntryNotFoundError, StorageError
-from pyquarantine_core.quarantine import Quarantine, Query
 from pyquarantine_core.testing import hostile
-from pyquarantine_core.testing.contracts.common import TypeContract, in_threads
+from pyquarantine_core.testing.contracts.common import in_threads
+from pyquarantine_core.testing.contracts.finding import FindingContract
 from pyquarantine_core.testing.contracts.storing import (
     PREFIX,
     RECIPIENTS,
@@ -29,22 +28,13 @@ from pyquarantine_core.testing.contracts.storing import (
     store_slowly,
     take_off,
 )
-from pyquarantine_core.testing.elsewhere import NAME, Elsewhere, Spec
+from pyquarantine_core.testing.elsewhere import Elsewhere
 from pyquarantine_core.testing.rules import received
-from pyquarantine_core.types import (
-    Entry,
-    Holding,
-    Kind,
-    Storage,
-    StorageHandle,
-)
+from pyquarantine_core.types import Entry, Kind, Query, Storage
 from pyquarantine_core.types.storage import STORED_AS
 
-NO_IDS = ("", ".", "..", "/", "../x", "a/b", "\0", "a\nb", "\udcff", "no-such-entry", "x" * 5_000)
-"""What no entry is named, and no storage may stumble over."""
 
-
-class StorageContract(TypeContract):
+class StorageContract(FindingContract):
     """What the core and the quarantine commands rely on in a storage."""
 
     kind: Kind = Kind.STORAGE
@@ -54,15 +44,6 @@ class StorageContract(TypeContract):
     def traces(self, options: Any) -> Collection[str]:  # noqa: ARG002 - for those that override it
         """All that the storage keeps anywhere, entry or not; by default nobody looks."""
         return ()
-
-    # -- what its tests use ------------------------------------------------------------------
-
-    @pytest.fixture
-    def storage(self, spec: Spec, config: Config) -> Storage:
-        """The storage, open."""
-        found = spec.component(config)
-        assert isinstance(found, Storage)
-        return found
 
     # -- what is stored ----------------------------------------------------------------------
 
@@ -140,6 +121,7 @@ class StorageContract(TypeContract):
         entry_id = store(storage, message, quarantine="rule/action")
         entry = storage.get(entry_id)
         assert entry in list(storage.entries())
+        assert entry in list(storage.find(Query((text,), (text,))))
         assert (entry.sender, entry.recipients) == (text, (text, "u@example.org"))
         assert (entry.variables["GROUP"], entry.variables[text]) == (text, "value")
         assert entry.subject == message.subject
@@ -158,37 +140,6 @@ class StorageContract(TypeContract):
         message = received(hostile.CONTENTS[odd])
         entry_id = store(storage, message, original=True)
         assert kept_as(storage, entry_id) == b"".join(message.chunks(original=True))
-
-    # -- finding -----------------------------------------------------------------------------
-
-    def test_entries_come_oldest_first_and_sort_by_their_ids(self, storage: Storage) -> None:
-        stored = [store(storage, new_message()) for _ in range(30)]
-        assert [entry.id for entry in storage.entries()] == stored
-        assert sorted(set(stored)) == stored
-
-    def test_entries_are_found_by_sender_recipient_and_age(self, storage: Storage) -> None:
-        spam = store(storage, new_message(sender="spammer@example.net"))
-        other = store(storage, new_message(recipients=("three@example.org",)))
-        held = Quarantine("r/a", Holding(StorageHandle(NAME, storage, True, True, None), "", 25))
-
-        def found(**filters: Any) -> list[str]:
-            return [entry.id for entry in held.find(Query(**filters))]
-
-        assert found() == [spam, other]
-        assert found(senders=("*@EXAMPLE.net",)) == [spam]
-        assert found(recipients=("three@*",)) == [other]
-        assert found(older_than=1) == []
-        assert found(older_than=-1) == [spam, other]
-        assert held.get(spam).id == spam
-
-    @pytest.mark.parametrize("wrong", NO_IDS)
-    def test_what_is_no_entry_is_not_found(self, storage: Storage, wrong: str) -> None:
-        store(storage, new_message())
-        for look in (storage.get, storage.open_message, storage.metadata):
-            with pytest.raises(EntryNotFoundError):
-                look(wrong)
-        with pytest.raises(EntryNotFoundError), storage.claim(wrong):
-            pass
 
     # -- prepare, commit, undo ---------------------------------------------------------------
 

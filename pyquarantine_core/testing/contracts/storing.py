@@ -75,6 +75,14 @@ def store_many(storage: Storage, test: Teller, count: int) -> None:
     test.tell([store(storage, new_message()) for _ in range(count)])
 
 
+def store_and_tell(storage: Storage, test: Teller, count: int) -> None:
+    """Store so many messages, and tell the ID of each as soon as it is stored."""
+    test.tell("ready")
+    test.wait()
+    for _ in range(count):
+        test.tell(store(storage, new_message()))
+
+
 def delete_all(storage: Storage, test: Teller, entry_ids: list[str]) -> None:
     """Delete those of these entries that are there; tell how many were."""
     test.tell("ready")
