@@ -121,7 +121,10 @@ def _explain(error: ValidationError, registry: Registry) -> Iterator[tuple[Keys,
             yield from _unknown_keys(value, schema, keys, registry)
         case "required":
             known = schema.get("properties", {})
-            misspelt = " ".join(_suggestion(key, known) for key in value if key not in known)
+            closed = schema.get("additionalProperties") is False  # its unknown keys are told, too
+            misspelt = " ".join(
+                _suggestion(key, known) for key in value if key not in known and closed
+            )
             yield from (
                 (keys, f"{key!r} is missing{_meaning(known.get(key))}")
                 for key in wanted

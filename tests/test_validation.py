@@ -188,6 +188,7 @@ def test_mistakes_in_a_quarantine(options: dict[str, Any], error: str) -> None:
             "spam.type: no installed plugin provides the storage 'fiel'; did you mean 'file'?",
         ),
         ({"directory": "/x"}, "spam: 'type' is missing; known: file"),
+        ({"typ": "file", "directory": "/x"}, "spam: 'type' is missing; known: file"),
         ({"type": "file"}, "spam: 'directory' is missing"),
         ({"type": "file", "directory": "/x", "orginal": True}, "spam.orginal: unknown key;"),
     ],
