@@ -42,6 +42,7 @@ def utf8(text: str, wanted: str = "7bit") -> EditedText:
         b"Content-Type: text/plain; charset=us-ascii; format=flowed\nContent-Transfer-Encoding:",
         b"X-Other: y\nContent-Type: text/plain;\n\tcharset=x; name=\"a;b\"",
         b"Content-Transfer-Encoding: 8bit",
+        b"Content-Type: text/plain; \xeecharset=iso-2022-jp",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("content", [b"", b"\n", b"\nold", b"\nold\n"])

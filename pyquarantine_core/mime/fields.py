@@ -70,12 +70,15 @@ def read_word(value: bytes | None) -> FieldValue:
 
 
 def write_value(word: str, parameters: Mapping[str, str]) -> str:
-    """A value in ASCII: quoted where a token does not do (RFC 2045), else as RFC 2231 has it."""
-    return "; ".join([word, *(_write_parameter(*one) for one in parameters.items())])
+    """A value in ASCII: quoted where a token does not do (RFC 2045), else as RFC 2231 has it.
+
+    A parameter whose name is no token is left out: what could be written of it is another's name.
+    """
+    known = [one for one in parameters.items() if _TOKEN.fullmatch(one[0])]
+    return "; ".join([word, *(_write_parameter(*one) for one in known)])
 
 
 def _write_parameter(name: str, value: str) -> str:
-    name = "".join(_TOKEN.findall(name))
     if _TOKEN.fullmatch(value):
         return f"{name}={value}"
     if _QUOTABLE.fullmatch(value):
