@@ -15,6 +15,8 @@ _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: line breaks and terminal escapes
     "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # invisible and bidi controls
+    "\ufff9-\ufffb"  # annotations, which a terminal may hide
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # controls of shorthand and music
     "\U000e0000-\U000e007f"  # tags
     "\ud800-\udfff]"  # surrogates: bytes that were not UTF-8
 )

@@ -25,6 +25,8 @@ def test_text_that_can_be_read_stays_as_it_is(text: str) -> None:
         ("invoice\u202efdp.exe", r"invoice\u202efdp.exe"),
         ("zero\u200bwidth\ufeff", r"zero\u200bwidth\ufeff"),
         ("line\u2028end", r"line\u2028end"),
+        ("a\ufff9b\ufffac\ufffb", r"a\ufff9b\ufffac\ufffb"),
+        ("a\U0001bca0b\U0001d173", r"a\U0001bca0b\U0001d173"),
         ("\udcfc", r"\udcfc"),
     ],
 )
