@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import current_thread, main_thread
@@ -126,17 +127,18 @@ class Cursor:
             for conditions, action in self._ahead(Stage.HEADERS)
         )
 
-    def commit(self) -> list[EffectPhase]:
+    def commit(self) -> Counter[EffectPhase]:
         """Make last what the actions have staged, storages first; then conclude it.
 
         Returns:
-            What was committed, by phase.
+            How much was committed, by phase.
 
         Raises:
             RuleError: one of them cannot be committed; the effects are still to be undone.
         """
+        done: Counter[EffectPhase] = Counter()
         if not self._staged:
-            return []
+            return done
         left = set(map(id, self.message.effects))  # what was undone is not committed
         staged = [(effect, action) for effect, action in self._staged if id(effect) in left]
         staged.sort(key=lambda one: one[0].phase)
@@ -144,6 +146,7 @@ class Cursor:
             self.at = action.step, action
             self.message.advanced = time.monotonic()
             try:
+                done[effect.phase] += effect.count
                 effect.commit()
             except BaseException as error:
                 _let_out(error)
@@ -157,7 +160,7 @@ class Cursor:
             except Exception:
                 what = f"{self.message.queue_id or '-'}: {action.step.name}"
                 logger.exception("%s: could not conclude: %s", what, effect.describe())
-        return [effect.phase for effect, _ in staged]
+        return done
 
     def where(self) -> str:
         """What was looked at last, with its rule and plugin."""

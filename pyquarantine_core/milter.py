@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVarTuple
 
@@ -285,8 +285,11 @@ class Connection:
             value = value.removeprefix(" ")
         return value or " "
 
-    def _done(self, verdict: Verdict, stage: Stage, committed: Sequence[EffectPhase] = ()) -> None:
+    def _done(
+        self, verdict: Verdict, stage: Stage, committed: Mapping[EffectPhase, int] | None = None
+    ) -> None:
         message = self._now
+        committed = committed or {}
         done = MessageDone(
             queue_id=message.queue_id,
             client=self._shown_client,
@@ -296,8 +299,8 @@ class Connection:
             stage=stage,
             rules=tuple(self._cursor.matched),
             actions=tuple(self._cursor.ran),
-            stored=committed.count(EffectPhase.STORAGE),
-            notified=committed.count(EffectPhase.NOTIFICATION),
+            stored=committed.get(EffectPhase.STORAGE, 0),
+            notified=committed.get(EffectPhase.NOTIFICATION, 0),
             seconds=self._spent(),
             failures=tuple(self._cursor.failures),
         )

@@ -10,13 +10,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from pyquarantine_core.errors import OutboxError, WrongResultError
 from pyquarantine_core.outbox_settings import OutboxSettings
-from pyquarantine_core.printable import shown
+from pyquarantine_core.printable import listed, shown
 from pyquarantine_core.spool import Spool
 from pyquarantine_core.types import Component, Delivery, Effect, EffectPhase
 
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 COUNT_AGAIN = 1.0
 """Seconds after which a worker counts again what waits."""
+AT_ONCE = 16
+"""Notifications that are written, and wait for the disk, together; each is open meanwhile."""
 SHARE_OF_TIME = 50
 """A count that takes long is good for so many times as long, so that it costs 2 % at most."""
 
@@ -61,34 +64,34 @@ class Outbox(Component):
         if not os.access(directory, os.W_OK | os.X_OK):
             raise OutboxError(f"outbox {directory} is not writable")
 
-    def stage(self, queue_id: str, delivery: Delivery) -> str | None:
-        """Write a notification, durable but not yet visible.
+    def stage(self, queue_id: str, *deliveries: Delivery) -> list[str | None]:
+        """Write notifications, durable but not yet visible.
 
         Returns:
-            Its ID; None when the outbox is full: then it is dropped.
+            The ID of each; None for those that are dropped, since the outbox is full.
 
         Raises:
-            OSError: it cannot be written; nothing is left.
+            OSError: they cannot be written; nothing is left.
         """
-        if self._room.take(len(delivery.content)):
-            return self.spool.stage(queue_id, delivery)
-        return None
+        fit = [self._room.take(len(one.content)) for one in deliveries]
+        ids = iter(self.spool.stage(queue_id, *compress(deliveries, fit)) if any(fit) else ())
+        return [next(ids) if one else None for one in fit]
 
-    def count_dropped(self, queue_id: str, notification: str, recipient: str) -> None:
-        """Count and log that a recipient of a message is not notified: the outbox was full.
+    def count_dropped(self, queue_id: str, notification: str, recipients: Sequence[str]) -> None:
+        """Count and log that recipients of a message are not notified: the outbox was full.
 
         Raises:
-            OSError: it cannot be counted, but is logged.
+            OSError: they cannot be counted, but are logged.
         """
         dropped = "unknown"
         try:
-            dropped = str(self.spool.count_dropped())
+            dropped = str(self.spool.count_dropped(len(recipients)))
         finally:
             logger.error(
-                "%s: the outbox is full: <%s> is not notified (%s); dropped so far: %s",
+                "%s: the outbox is full: not notified (%s): %s; dropped so far: %s",
                 queue_id or "-",
-                recipient,
                 notification,
+                listed([f"<{one}>" for one in recipients]),
                 dropped,
             )
 
@@ -138,46 +141,64 @@ class OutboxNotifier:
     outbox: Outbox
 
     def tell(self, message: Message, recipients: tuple[str, ...]) -> None:
-        """Stage a notification of each of these recipients."""
-        for recipient in recipients:
-            message.stage(NotifyEffect(self, message, recipient))
+        """Stage notifications of these recipients."""
+        if recipients:
+            message.stage(NotifyEffect(self, message, recipients))
 
 
 class NotifyEffect(Effect):
-    """A notification of one recipient, on its way into the outbox."""
+    """Notifications of recipients of a message, on their way into the outbox."""
 
     phase = EffectPhase.NOTIFICATION
 
-    def __init__(self, notifier: OutboxNotifier, message: Message, recipient: str) -> None:
+    def __init__(
+        self, notifier: OutboxNotifier, message: Message, recipients: Sequence[str]
+    ) -> None:
         self._notifier = notifier
         self._message = message
-        self._recipient = recipient
-        self._item: str | None = None
+        self._recipients = recipients
+        self._items: list[str] = []
+        self._dropped: list[str] = []
+
+    @property
+    def count(self) -> int:
+        return len(self._items)
 
     def describe(self) -> str:
-        return f"notify {self._recipient} ({self._notifier.name})"
+        return f"notify {listed(self._recipients)} ({self._notifier.name})"
 
     def prepare(self) -> None:
+        for start in range(0, len(self._recipients), AT_ONCE):
+            some = self._recipients[start : start + AT_ONCE]
+            deliveries = [self._delivery(one) for one in some]
+            staged = self._notifier.outbox.stage(self._message.queue_id, *deliveries)
+            for recipient, item in zip(some, staged, strict=True):
+                if item is None:
+                    self._dropped.append(recipient)
+                else:
+                    self._items.append(item)
+            self._message.advanced = time.monotonic()  # many take long, and are no hang
+
+    def commit(self) -> None:
+        if self._items:
+            self._notifier.outbox.spool.commit(*self._items)
+
+    def conclude(self) -> None:
+        """Now they may be delivered, which nothing could take back, or count as dropped."""
+        outbox = self._notifier.outbox
+        if self._items:
+            outbox.spool.conclude(*self._items)
+        if self._dropped:
+            outbox.count_dropped(self._message.queue_id, self._notifier.name, self._dropped)
+
+    def undo(self) -> None:
+        if self._items:
+            self._notifier.outbox.spool.discard(*self._items)
+
+    def _delivery(self, recipient: str) -> Delivery:
         notification = self._notifier.notification
-        content: object = notification.prepare(self._message, self._recipient)
+        content: object = notification.prepare(self._message, recipient)
         if not isinstance(content, bytes):
             text = f"prepare() of the notification {self._notifier.name!r} returned "
             raise WrongResultError(f"{text}{shown(content)}, not bytes", notification)
-        delivery = Delivery(self._notifier.name, self._recipient, content)
-        self._item = self._notifier.outbox.stage(self._message.queue_id, delivery)
-
-    def commit(self) -> None:
-        if self._item is not None:
-            self._notifier.outbox.spool.commit(self._item)
-
-    def conclude(self) -> None:
-        """Now it may be delivered, which nothing could take back, or counts as dropped."""
-        outbox = self._notifier.outbox
-        if self._item is not None:
-            outbox.spool.conclude(self._item)
-        else:
-            outbox.count_dropped(self._message.queue_id, self._notifier.name, self._recipient)
-
-    def undo(self) -> None:
-        if self._item is not None:
-            self._notifier.outbox.spool.discard(self._item)
+        return Delivery(self._notifier.name, recipient, content)

@@ -96,22 +96,31 @@ class Spool:
 
     # -- by the workers ----------------------------------------------------------------------
 
-    def stage(self, queue_id: str, delivery: Delivery) -> str:
-        """Write an item, durable but not yet visible; returns its ID. An error leaves nothing."""
-        item_id = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}_{token_hex(4)}"
-        now = self._clock()
-        item = Item(id=item_id, queue_id=queue_id, delivery=delivery, since=now)
-        durable.write_new(self._staged(item_id), encode(item), now)
-        return item_id
+    def stage(self, queue_id: str, *deliveries: Delivery) -> list[str]:
+        """Write items, durable but not yet visible; an error leaves none of them.
 
-    def commit(self, item_id: str) -> None:
-        """Put a staged item among those that wait, durably; it is not delivered yet."""
-        os.link(self._staged(item_id), self.directory / item_id)
+        Returns:
+            Their IDs.
+        """
+        moment, now = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}", self._clock()
+        items = [
+            Item(id=f"{moment}_{token_hex(4)}", queue_id=queue_id, delivery=one, since=now)
+            for one in deliveries
+        ]
+        files = {self._staged(item.id): encode(item) for item in items}
+        durable.write_several_new(files, now)
+        return [item.id for item in items]
+
+    def commit(self, *item_ids: str) -> None:
+        """Put staged items among those that wait, durably; they are not delivered yet."""
+        for item_id in item_ids:
+            os.link(self._staged(item_id), self.directory / item_id)
         durable.sync(self.directory)
 
-    def conclude(self, item_id: str) -> None:
-        """Let the sender deliver an item that was committed, and wake it."""
-        self._staged(item_id).unlink(missing_ok=True)
+    def conclude(self, *item_ids: str) -> None:
+        """Let the sender deliver items that were committed, and wake it."""
+        for item_id in item_ids:
+            self._staged(item_id).unlink(missing_ok=True)
         self.wake()
 
     def wake(self) -> None:
@@ -123,11 +132,11 @@ class Spool:
             finally:
                 os.close(fifo)
 
-    def count_dropped(self) -> int:
-        """Note that there was no room for a notification; returns how many there were."""
+    def count_dropped(self, count: int = 1) -> int:
+        """Note that there was no room for notifications; returns how many there were."""
         descriptor = durable.open_or_make(self.directory / ".dropped")
         try:
-            os.write(descriptor, b".")
+            os.write(descriptor, b"." * count)
             return os.fstat(descriptor).st_size
         finally:
             os.close(descriptor)
@@ -254,13 +263,14 @@ class Spool:
             if not failed:
                 durable.remove(self.directory / item_id)
 
-    def discard(self, item_id: str) -> None:
-        """Take out an item that was staged, whether or not it was committed.
+    def discard(self, *item_ids: str) -> None:
+        """Take out items that were staged, whether or not they were committed.
 
-        First of all it loses its names, for which there need not be a descriptor.
+        First of all they lose their names, for which there need not be a descriptor.
         """
-        for path in (self.directory / item_id, self._staged(item_id)):
-            path.unlink(missing_ok=True)
+        for item_id in item_ids:
+            for path in (self.directory / item_id, self._staged(item_id)):
+                path.unlink(missing_ok=True)
         with suppress(FileNotFoundError):  # the directory is gone
             durable.sync(self.directory)
 

@@ -22,7 +22,7 @@ def test_what_was_undone_is_not_committed() -> None:
 
     cursor = run(ruleset(rule(action("r/a", stage))))
     cursor.message.undo_effects()
-    assert cursor.commit() == []
+    assert cursor.commit() == {}
     assert note.done == ["prepared", "undone"]
 
 
@@ -67,7 +67,7 @@ def test_effects_are_concluded_when_all_are_committed_whatever_comes_of_that(
         message.stage(Concluded())
 
     cursor = run(ruleset(rule(action("r/a", stage))))
-    assert len(cursor.commit()) == 2
+    assert cursor.commit() == {EffectPhase.STORAGE: 2}
     assert done == ["committed"] * 2 + ["concluded"] * 2
     assert "could not conclude: write a note" in caplog.text
     assert cursor.failures == []

@@ -245,7 +245,7 @@ def test_who_would_be_told_is_named(explain: Explain, tmp_path: Path) -> None:
     told["outbox"] = f"{tmp_path}/outbox"
     told["rules"][0]["actions"][0]["options"]["notification"] = "n"
     changes = explain.data(told)["steps"][1]["changes"]
-    assert changes[2:] == ["notify anna@example.org (n)", "notify bert@example.org (n)"]
+    assert changes[2:] == ["notify anna@example.org, bert@example.org (n)"]
     assert not (tmp_path / "outbox").exists()
 
 

@@ -80,6 +80,11 @@ class Effect(ABC):
 
     phase: EffectPhase = EffectPhase.STORAGE
 
+    @property
+    def count(self) -> int:
+        """How many messages it stores, or notifications it puts into the outbox, for metrics."""
+        return 1
+
     @abstractmethod
     def describe(self) -> str:
         """What it does, in a few words that follow "would" and "could not": "store the message".

@@ -230,7 +230,7 @@ def test_what_fails_when_the_notifications_are_committed(
     with fifo.open("wb"):  # the other end is there: both notifications are committed
         assert len(waiting(tmp_path)) == len(RECIPIENTS)
         spool = Spool(tmp_path / "outbox")
-        later = spool.stage("", Delivery("note", "later@example.org", b""))
+        (later,) = spool.stage("", Delivery("note", "later@example.org", b""))
         spool.commit(later)
         spool.conclude(later)
         daemon.wait_for_log("notified <later@example.org>")

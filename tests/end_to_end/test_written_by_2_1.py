@@ -323,7 +323,7 @@ def test_the_way_over_and_back_on_one_socket_loses_no_mail(
     assert answer().startswith("451 ")
     with Daemon(notify_nobody(admin), address):
         assert answer().startswith("250 ")
-        first, second = admin.held("spam")
+        second, first = admin.held("spam")
     listed = old.out("quarantine", "spam", "list", "-b").split()
     assert sorted(listed) == [first["id"], second["id"]]
     old.out("quarantine", "spam", "release", second["id"], "-a")

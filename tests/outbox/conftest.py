@@ -107,7 +107,7 @@ class Post:
         """Put notifications into the outbox; returns their IDs."""
         ids = []
         for recipient in recipients:
-            item_id = self.spool.stage("4XyZ", Delivery(notification, recipient, content))
+            (item_id,) = self.spool.stage("4XyZ", Delivery(notification, recipient, content))
             self.spool.commit(item_id)
             self.spool.conclude(item_id)
             ids.append(item_id)

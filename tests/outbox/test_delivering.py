@@ -35,7 +35,7 @@ def test_what_is_due_is_delivered_once_in_order(post: Post) -> None:
 
 def test_what_is_committed_waits_until_it_is_concluded(post: Post) -> None:
     """A later effect of its message may fail, and then it shall never have been there."""
-    item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", b"x"))
+    (item_id,) = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", b"x"))
     post.spool.commit(item_id)
     post.put("b@x.example")
     post.send()
@@ -50,7 +50,7 @@ def test_what_a_killed_worker_has_committed_is_delivered_after_a_while(
     off: float, post: Post
 ) -> None:
     """Its message may be held."""
-    item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", b"x"))
+    (item_id,) = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", b"x"))
     post.spool.commit(item_id)
     post.clock.advance(off)
     os.utime(post.directory / item_id, (0, 0))
@@ -60,7 +60,7 @@ def test_what_a_killed_worker_has_committed_is_delivered_after_a_while(
 
 
 def test_a_retry_does_not_make_it_wait_longer(post: Post) -> None:
-    item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", b"x"))
+    (item_id,) = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", b"x"))
     post.spool.commit(item_id)
     (before,) = post.spool.waiting()
     retry(post.spool, OutboxQuery())

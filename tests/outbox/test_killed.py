@@ -71,7 +71,7 @@ class Killable:
     def put(self, *recipients: str) -> None:
         for recipient in recipients:
             item = Delivery("mail", recipient, b"Subject: x\r\n\r\nHello\r\n")
-            item_id = self.spool.stage("4XyZ", item)
+            (item_id,) = self.spool.stage("4XyZ", item)
             self.spool.commit(item_id)
             self.spool.conclude(item_id)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pyquarantine_core.errors import WrongResultError
+from pyquarantine_core.message import Message
 from pyquarantine_core.outbox import OutboxNotifier
 from pyquarantine_core.testing.rules import received
 from pyquarantine_core.types import Delivery
@@ -33,7 +34,7 @@ def fill(post: Post, clock: Clock, count: int, size: int = 1, **bounds: int) -> 
     outbox = post.outbox(clock, **bounds)
     taken = []
     for _ in range(count):
-        item_id = outbox.stage("4XyZ", Delivery("notes", "a@x.example", bytes(size)))
+        (item_id,) = outbox.stage("4XyZ", Delivery("notes", "a@x.example", bytes(size)))
         taken.append(item_id is not None)
         if item_id is not None:
             outbox.spool.commit(item_id)
@@ -58,30 +59,30 @@ def test_what_is_staged_takes_room_before_and_after_it_is_committed(post: Post) 
     clock = Clock()
     outbox = post.outbox(clock, max_items=1)
     delivery = Delivery("notes", "a@x.example", b"")
-    item_id = outbox.stage("4XyZ", delivery)
+    (item_id,) = outbox.stage("4XyZ", delivery)
     assert item_id is not None
     for change in (outbox.spool.commit, outbox.spool.conclude, outbox.spool.discard):
         clock.advance(1.1)
-        assert outbox.stage("4XyZ", delivery) is None
+        assert outbox.stage("4XyZ", delivery) == [None]
         change(item_id)
     clock.advance(1.1)
-    assert outbox.stage("4XyZ", delivery) is not None
+    assert outbox.stage("4XyZ", delivery) != [None]
 
 
 def test_there_is_room_again_when_some_are_delivered(post: Post) -> None:
     clock = Clock()
     outbox = post.outbox(clock, max_items=1)
     delivery = Delivery("notes", "a@x.example", b"")
-    first = outbox.stage("4XyZ", delivery)
+    (first,) = outbox.stage("4XyZ", delivery)
     assert first is not None
     outbox.spool.commit(first)
     outbox.spool.conclude(first)
-    assert outbox.stage("4XyZ", delivery) is None
+    assert outbox.stage("4XyZ", delivery) == [None]
     post.clock.advance(60)
     post.send()
-    assert outbox.stage("4XyZ", delivery) is None  # it counts once a second
+    assert outbox.stage("4XyZ", delivery) == [None]  # it counts once a second
     clock.advance(1.1)
-    assert outbox.stage("4XyZ", delivery) is not None
+    assert outbox.stage("4XyZ", delivery) != [None]
 
 
 def test_a_full_outbox_does_not_stop_the_message_and_what_is_dropped_is_counted(
@@ -96,10 +97,45 @@ def test_a_full_outbox_does_not_stop_the_message_and_what_is_dropped_is_counted(
     for effect in message.effects:
         effect.conclude()
     assert post.spool.dropped == 1
-    assert "4XyZ1234: the outbox is full: <b@x.example> is not notified (notes)" in caplog.text
+    assert "4XyZ1234: the outbox is full: not notified (notes): <b@x.example>" in caplog.text
     assert caplog.text.endswith("dropped so far: 1\n")
     message.close()
     assert [post.spool.peek(one).delivery.recipient for one in post.waiting] == ["a@x.example"]
+
+
+def test_a_disk_that_gets_full_amid_many_recipients_leaves_nothing(post: Post) -> None:
+    class Longer(Notes):
+        def prepare(self, message: Message, recipient: str) -> bytes:
+            return bytes(10 * int(recipient.partition("@")[0]))
+
+    message = received()
+    notifier = OutboxNotifier("notes", Longer(), post.outbox(Clock()))
+    with disk_of(500), pytest.raises(OSError, match="File too large"):
+        notifier.tell(message, tuple(f"{number}@x.example" for number in range(100)))
+    message.undo_effects()
+    message.close()
+    assert list(post.directory.glob("*[0-9]*")) == []
+
+
+def test_of_many_recipients_each_is_told_or_counts_as_dropped(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = received()
+    notifier = OutboxNotifier("notes", post.notes, post.outbox(Clock(), max_items=70))
+    recipients = tuple(f"u{number}@x.example" for number in range(100))
+    notifier.tell(message, recipients)
+    (effect,) = message.effects
+    assert effect.count == 70
+    assert post.waiting == []
+    effect.commit()
+    effect.conclude()
+    message.close()
+    told = [post.spool.peek(one).delivery.recipient for one in post.waiting]
+    assert sorted(told) == sorted(recipients[:70])
+    assert post.spool.dropped == 30
+    (line,) = [one.getMessage() for one in caplog.records]
+    assert "<u70@x.example>, " in line
+    assert line.endswith(" more; dropped so far: 30")
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(post: Post) -> None:

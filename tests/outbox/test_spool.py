@@ -110,14 +110,14 @@ def test_a_crash_while_it_is_put_there_leaves_it_whole_or_not_at_all(
 
 
 def test_what_another_process_is_writing_is_not_swept(post: Post) -> None:
-    item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
+    (item_id,) = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
     assert post.spool.sweep(time.time()) == 0
     post.spool.commit(item_id)
     assert post.waiting == [item_id]
 
 
 def test_what_was_swept_cannot_be_committed(post: Post) -> None:
-    item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
+    (item_id,) = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
     assert post.spool.sweep(time.time() + FORGOTTEN + 1) == 1
     with pytest.raises(FileNotFoundError):
         post.spool.commit(item_id)
@@ -137,7 +137,7 @@ def test_a_sweep_takes_nothing_else(post: Post) -> None:
 
 @pytest.mark.parametrize("discard_late", [False, True])
 def test_what_is_undone_leaves_nothing(post: Post, discard_late: bool) -> None:
-    item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
+    (item_id,) = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
     if discard_late:
         post.spool.commit(item_id)
     post.spool.discard(item_id)
@@ -157,7 +157,7 @@ def test_a_disk_that_breaks_is_an_error_and_leaves_nothing(
             raise OSError(errno.EIO, "Input/output error")
 
     def put() -> None:
-        item_id = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
+        (item_id,) = post.spool.stage("4XyZ", Delivery("notes", "a@x.example", CONTENT))
         try:
             post.spool.commit(item_id)
         finally:

@@ -286,19 +286,6 @@ class Directory:
             os.fchown(fd, owner.st_uid, owner.st_gid)
 
 
-def sync_files(*files: int) -> None:
-    """Make what is in these open files survive a crash.
-
-    All are on their way to the disk before the first is waited for: two take little longer than
-    one.
-    """
-    for file in files:
-        # On Linux this begins to write what is not written yet, and returns.
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-    for file in files:
-        os.fsync(file)
-
-
 def _write_all(fd: int, chunks: Sequence[bytes]) -> None:
     """Write all of it: a full disk cuts writev(2) short before it fails."""
     rest = [memoryview(chunk) for chunk in chunks]

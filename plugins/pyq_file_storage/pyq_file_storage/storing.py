@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pyq_file_storage.directory import Directory, explained, lock, sync_files, unlock
+from pyq_file_storage.directory import Directory, explained, lock, unlock
 from pyq_file_storage.entries import SUFFIX, hidden, new_id
 from pyq_file_storage.journal import note
 from pyq_file_storage.metadata import describe, encode, entry
+from pyquarantine_core.durable import sync_files
 from pyquarantine_core.errors import StorageError
 from pyquarantine_core.types import Entry, NewEntry, StoreEffect
 
@@ -64,7 +65,7 @@ class StoreInDirectory(StoreEffect):
             if new.metavar is not None:
                 self._variables = new.named(self._described_files())
             if not new.metadata:
-                os.fsync(self._locked)
+                sync_files(self._locked)
                 return
             variables = new.message.variables | self._variables
             self._metadata = describe(new, stored_at, variables)

@@ -144,9 +144,8 @@ def test_messages_of_all_workers_are_counted_by_verdict_rule_and_action(
 def test_what_the_outbox_has_is_told(daemon: Daemon, port: int, tmp_path: Path) -> None:
     spool = Spool(tmp_path / "outbox")
     spool.make()
-    ids = [spool.stage("4XyZ", Delivery("gone", "u@example.org", b"x")) for _ in range(3)]
-    for item_id in ids:
-        spool.commit(item_id)
+    ids = spool.stage("4XyZ", *[Delivery("gone", "u@example.org", b"x")] * 3)
+    spool.commit(*ids)
     spool.fail(spool.read(ids[0]))
     spool.count_dropped()
     assert 0 < value(port, "pyquarantine_outbox_oldest_seconds") < 3600
