@@ -9,6 +9,7 @@ import click
 
 from pyquarantine_core import lists
 from pyquarantine_core.cli import cli
+from pyquarantine_core.cli.audit import announce
 from pyquarantine_core.cli.output import as_json_option, local_time, print_json, print_table
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.errors import ListError
@@ -124,7 +125,7 @@ def add(
     except lists.CoveredError as error:
         print_table(COLUMNS, [_as_row(entry) for entry in error.entries])
         raise ListError("already covered by the above; --force adds it all the same") from error
-    click.echo(f"added {printable(lists.described(added))}")
+    announce(named.name, f"added {printable(lists.described(added))}")
 
 
 @list_.command()
@@ -132,7 +133,8 @@ def add(
 @click.pass_obj
 def delete(named: _Named, entry_id: str) -> None:
     """Delete an entry."""
-    click.echo(f"deleted {printable(lists.described(named.entries.delete(entry_id)))}")
+    deleted = named.entries.delete(entry_id)
+    announce(named.name, f"deleted {printable(lists.described(deleted))}")
 
 
 def _as_data(entry: ListEntry) -> dict[str, object]:

@@ -10,6 +10,7 @@ import click
 
 from pyquarantine_core import undelivered
 from pyquarantine_core.cli import cli
+from pyquarantine_core.cli.audit import announce, log_change
 from pyquarantine_core.cli.output import as_json_option, local_time, print_json, print_table
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.printable import duration, printable
@@ -95,11 +96,10 @@ def _query(ids: Sequence[str], everything: bool, failed: bool) -> OutboxQuery:
 def _report(done: str, what: Sequence[Undelivered], as_json: bool) -> None:
     if as_json:
         print_json([_as_data(one) for one in what])
-        return
     for one in what:
         to = f" (to <{printable(one.recipient)}>)" if one.recipient else ""
-        click.echo(f"{done}: {one.id}{to}")
-    if not what:
+        (log_change if as_json else announce)("outbox", f"{done}: {one.id}{to}")
+    if not what and not as_json:
         click.echo("there was nothing to do")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import click
 
+from pyquarantine_core.cli.audit import announce, log_change
 from pyquarantine_core.cli.output import local_time, print_json, print_json_list, print_table
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.errors import OutboxError, ReleaseError
@@ -175,7 +176,7 @@ def release(
     """Send a held message to its recipients, and take those off it."""
     wanted = _wanted(recipients, everybody)
     result = named.quarantine.release(entry_id, wanted, sender=sender, again=again)
-    _report("released", entry_id, result)
+    _report(named, "released", entry_id, result)
 
 
 @quarantine.command()
@@ -187,7 +188,8 @@ def release(
 @click.pass_obj
 def copy(named: _Named, entry_id: str, recipients: Sequence[str], sender: str | None) -> None:
     """Send a copy of a held message to anybody; it stays held."""
-    _report("copied", entry_id, named.quarantine.copy(entry_id, recipients, sender=sender))
+    result = named.quarantine.copy(entry_id, recipients, sender=sender)
+    _report(named, "copied", entry_id, result)
 
 
 @quarantine.command()
@@ -200,7 +202,7 @@ def notify(named: _Named, entry_id: str, recipients: Sequence[str], everybody: b
     wanted = _wanted(recipients, everybody)
     result = named.quarantine_to_notify.notify(entry_id, wanted)
     for recipient in result.told:
-        click.echo(f"notified {printable(recipient)} of {printable(entry_id)}")
+        announce(named.quarantine.name, f"notified {printable(recipient)} of {printable(entry_id)}")
     if result.failed:
         reasons = "; ".join(f"{printable(one)}: {why}" for one, why in result.failed.items())
         raise OutboxError(f"not notified of {entry_id}: {reasons}")
@@ -215,7 +217,8 @@ def delete(named: _Named, entry_id: str, recipients: Sequence[str], everybody: b
     """Delete a held message, for some or all of its recipients."""
     kept = named.quarantine.delete(entry_id, _wanted(recipients, everybody))
     whom = f" for {', '.join(map(printable, recipients))}" if recipients else ""
-    click.echo(f"deleted {printable(entry_id)}{whom}; {'others remain' if kept else 'it is gone'}")
+    rest = "others remain" if kept else "it is gone"
+    announce(named.quarantine.name, f"deleted {printable(entry_id)}{whom}; {rest}")
 
 
 @quarantine.command()
@@ -242,6 +245,7 @@ def purge(named: _Named, days: float, dry_run: bool) -> None:
     ) as entries:
         count = sum(1 for _ in entries)
     click.echo(f"deleted {count} of {held.name}")
+    log_change(held.name, f"deleted {count}: all that were held for {days:g} days")
 
 
 def _wanted(recipients: Sequence[str], everybody: bool) -> Sequence[str] | None:
@@ -250,9 +254,9 @@ def _wanted(recipients: Sequence[str], everybody: bool) -> Sequence[str] | None:
     return None if everybody else recipients
 
 
-def _report(done: str, entry_id: str, result: Released) -> None:
+def _report(named: _Named, done: str, entry_id: str, result: Released) -> None:
     for recipient in result.sent:
-        click.echo(f"{done} {printable(entry_id)} to {printable(recipient)}")
+        announce(named.quarantine.name, f"{done} {printable(entry_id)} to {printable(recipient)}")
     if result.refused:
         reasons = "; ".join(
             f"{printable(recipient)}: {reply}" for recipient, reply in result.refused.items()
