@@ -22,6 +22,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from pyquarantine_core.testing.processes import PATIENCE
+from pyquarantine_core.testing.sockets import free_port
 
 _UNLIMITED = 1 << 30
 
@@ -283,11 +284,11 @@ class _Server(SMTP):
 
 
 class _Controller(Controller):
-    """Runs the server in a thread, on a port that the system chooses."""
+    """Runs the server in a thread."""
 
     def __init__(self, sink: SmtpSink, *, smtputf8: bool, tls: ssl.SSLContext | None) -> None:
         self._connected = sink._connected
-        self._listener = socket.create_server(("127.0.0.1", sink.port))
+        self._listener = _listener(sink.port)
         self._smtputf8 = smtputf8
         self._tls = tls
         super().__init__(sink, hostname="127.0.0.1", port=self._listener.getsockname()[1])
@@ -335,3 +336,13 @@ def _self_signed_context() -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, key)
         return context
+
+
+def _listener(port: int) -> socket.socket:
+    """Listens at this port, or at any (0) that no outgoing connection takes after a `stop`."""
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", port or free_port()))
+        except OSError:  # somebody else was faster
+            if port:
+                raise
