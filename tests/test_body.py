@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,23 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyquarantine_core.body import SPOOL_LIMIT, Body
+from pyquarantine_core.testing.disks import disk_of
 
 
 def open_files() -> set[str]:
     """What the descriptors of this process lead to."""
     with os.scandir("/proc/self/fd") as entries:
         return {str(Path(entry).readlink()) for entry in entries if Path(entry).is_symlink()}
-
-
-@contextmanager
-def disk_of(size: int) -> Iterator[None]:
-    """Files can have so many bytes at most, as if the disk were full then."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @given(st.lists(st.binary(max_size=30)), st.integers(0, 100), st.data())

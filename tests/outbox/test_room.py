@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,21 +9,11 @@ import pytest
 from pyquarantine_core.errors import WrongResultError
 from pyquarantine_core.message import Message
 from pyquarantine_core.outbox import OutboxNotifier
+from pyquarantine_core.testing.disks import disk_of
 from pyquarantine_core.testing.rules import received
 from pyquarantine_core.types import Delivery
 
 from .conftest import Clock, Notes, Post
-
-
-@contextmanager
-def disk_of(size: int) -> Iterator[None]:
-    """Files can have so many bytes at most, as if the disk were full then."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def fill(post: Post, clock: Clock, count: int, size: int = 1, **bounds: int) -> list[bool]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -34,7 +33,6 @@ class Store(Protocol):
     def __call__(self, storage: FileStorage, message: Message, **new: Any) -> str: ...
 
 
-Limit = Callable[[int], AbstractContextManager[None]]
 Unprivileged = Callable[[], AbstractContextManager[None]]
 
 NOBODY = 65534
@@ -123,22 +121,3 @@ def unprivileged() -> Unprivileged:
             os.seteuid(before)
 
     return as_nobody
-
-
-@pytest.fixture(scope="session")
-def full_disk() -> Limit:
-    """Lets no file grow beyond so many bytes, as on a full disk: write(2) is cut short, then fails.
-
-    Python ignores SIGXFSZ, so that the call fails with EFBIG.
-    """
-
-    @contextmanager
-    def limited(size: int) -> Iterator[None]:
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    return limited

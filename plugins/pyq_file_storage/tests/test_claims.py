@@ -10,9 +10,10 @@ import pytest
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.errors import EntryNotFoundError, StorageError
+from pyquarantine_core.testing.disks import disk_of
 
 if TYPE_CHECKING:
-    from .conftest import Limit, MakeMessage, Store
+    from .conftest import MakeMessage, Store
 
 
 def names(directory: Path) -> list[str]:
@@ -78,12 +79,12 @@ def test_recipients_that_are_not_known_cannot_be_reduced(
 
 
 def test_an_update_that_fails_leaves_the_entry_as_it_was(
-    storage: FileStorage, directory: Path, mail: MakeMessage, store: Store, full_disk: Limit
+    storage: FileStorage, directory: Path, mail: MakeMessage, store: Store
 ) -> None:
     recipients = tuple(f"{number}@example.org" for number in range(1000))
     entry_id = store(storage, mail(recipients=recipients))
     with storage.claim(entry_id) as claim:
-        with full_disk(5000), pytest.raises(StorageError, match=f"^cannot change {entry_id}: "):
+        with disk_of(5000), pytest.raises(StorageError, match=f"^cannot change {entry_id}: "):
             claim.keep_only(recipients[1:])
         assert claim.entry.recipients == recipients
     assert storage.get(entry_id).recipients == recipients

@@ -16,10 +16,11 @@ import pytest
 from pyq_file_storage import finding, index, journal, upkeep
 from pyq_file_storage.storage import FileStorage
 
+from pyquarantine_core.testing.disks import disk_of
 from pyquarantine_core.types import Query
 
 if TYPE_CHECKING:
-    from .conftest import Limit, MakeMessage, Stage, Store, Unprivileged
+    from .conftest import MakeMessage, Stage, Store, Unprivileged
 
 FOREIGN = "20200101000000_FOREIGN"
 TO_ONE = Query(recipients=("one@example.org",))
@@ -337,10 +338,10 @@ def test_with_something_else_in_its_place_too(
 
 
 def test_on_a_full_disk_a_journal_that_cannot_grow_stops_no_mail(
-    indexed: FileStorage, directory: Path, mail: MakeMessage, store: Store, full_disk: Limit
+    indexed: FileStorage, directory: Path, mail: MakeMessage, store: Store
 ) -> None:
     stored = [store(indexed, mail(recipients=("one@example.org", "x" * 3000))) for _ in range(5)]
-    with full_disk(10_000):
+    with disk_of(10_000):
         stored += [store(indexed, mail()) for _ in range(5)]
     later(directory)
     assert found(indexed) == stored[::-1]

@@ -14,9 +14,10 @@ from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.body import Body
 from pyquarantine_core.errors import StorageError
+from pyquarantine_core.testing.disks import disk_of
 
 if TYPE_CHECKING:
-    from .conftest import Limit, MakeMessage, Stage, Store
+    from .conftest import MakeMessage, Stage, Store
 
 FOLDED = ("Subject", b" caf\xe9 \xff\n\t  folded\n \x01 oddly")
 FOLDED_LINES = b"Subject: caf\xe9 \xff\r\n\t  folded\r\n \x01 oddly\r\n"
@@ -234,10 +235,10 @@ def test_nothing_is_ever_overwritten_nor_undone_that_belongs_to_others(
 
 
 def test_a_disk_that_is_full_fails_the_data_and_undo_leaves_nothing(
-    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage, full_disk: Limit
+    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:
     effect = stage(storage, mail(body=b"x" * 100_000))
-    with full_disk(5000), pytest.raises(StorageError, match=f"cannot store in {directory}: "):
+    with disk_of(5000), pytest.raises(StorageError, match=f"cannot store in {directory}: "):
         effect.prepare()
     assert [one.stat().st_size for one in directory.iterdir()] == [5000]
     effect.undo()
@@ -245,10 +246,10 @@ def test_a_disk_that_is_full_fails_the_data_and_undo_leaves_nothing(
 
 
 def test_a_disk_that_is_full_fails_the_metadata_and_undo_leaves_nothing(
-    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage, full_disk: Limit
+    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:
     effect = stage(storage, mail(recipients=("somebody@example.org",) * 1000))
-    with full_disk(5000), pytest.raises(StorageError):
+    with disk_of(5000), pytest.raises(StorageError):
         effect.prepare()
     assert len(names(directory)) == 2
     effect.undo()
