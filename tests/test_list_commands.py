@@ -6,19 +6,18 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pyquarantine_core.cli import main
-from pyquarantine_core.testing.daemon import write_config
 from pyquarantine_core.testing.rules import rule
 
+from .conftest import Ended
+
 if TYPE_CHECKING:
-    from tests.conftest import InstallPlugin
+    from .conftest import InstallPlugin, Pyquarantine
 
 NO_ENTRIES = [
     *("bob", "bob@", "*@example.org", "<>", "a b@example.org", "@", ".", "a@b..c"),
@@ -26,45 +25,20 @@ NO_ENTRIES = [
 ]
 ADD = rule("add_header", {"field": "X-Seen", "value": "yes"})
 
-
-@dataclass(frozen=True)
-class Ended:
-    status: int
-    out: str
-    error: str
-
-
 Call = Callable[..., Ended]
 Entries = Callable[..., list[dict[str, Any]]]
 
 
-def caller(config: Path, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Calls the program in this process."""
-
-    def run(*arguments: str) -> Ended:
-        status: object = 0
-        try:
-            main(["-c", str(config), *arguments])
-        except SystemExit as end:
-            status = end.code
-        assert isinstance(status, int)
-        out, error = capsys.readouterr()
-        return Ended(status, out, error)
-
-    return run
-
-
 @pytest.fixture
-def call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(pyquarantine: Pyquarantine, tmp_path: Path) -> Call:
     """Calls the program with two lists in one database: `allow` and `block`."""
     database = f"sqlite:///{tmp_path}/lists.db"
     lists = {
         name: {"type": "db", "name": name, "connection": database, "table": name}
         for name in ("allow", "block")
     }
-    config = write_config(tmp_path / "pyquarantine.conf", {"lists": lists, "rules": [ADD]})
-
-    return caller(config, capsys)
+    pyquarantine.configure({"lists": lists, "rules": [ADD]})
+    return pyquarantine
 
 
 @pytest.fixture
@@ -291,13 +265,11 @@ def pyquarantine_lists():
 
 class TestStrangers:
     @pytest.fixture
-    def call(
-        self, install_plugin: InstallPlugin, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> Call:
+    def call(self, install_plugin: InstallPlugin, pyquarantine: Pyquarantine) -> Call:
         install_plugin("pyq_stranger", STRANGER)
         lists = {name: {"type": name} for name in ("fixed", "kept")}
-        config = write_config(tmp_path / "pyquarantine.conf", {"lists": lists, "rules": [ADD]})
-        return caller(config, capsys)
+        pyquarantine.configure({"lists": lists, "rules": [ADD]})
+        return pyquarantine
 
     def test_a_list_that_can_be_managed_is_managed_by_the_same_commands(self, call: Call) -> None:
         assert call("list", "kept", "add", "-f", "bob").out == (

@@ -5,50 +5,31 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pyquarantine_core.cli import main
 from pyquarantine_core.errors import OutboxError, RefusedError, UnreachableError
-from pyquarantine_core.testing.daemon import write_config
 from pyquarantine_core.testing.rules import rule
 
+from ..conftest import Ended
 from .conftest import Post
 
+if TYPE_CHECKING:
+    from ..conftest import Pyquarantine
+
 ADD = rule("add_header", {"field": "X-Seen", "value": "yes"})
-
-
-@dataclass(frozen=True)
-class Ended:
-    status: int
-    out: str
-    error: str
-
 
 Call = Callable[..., Ended]
 Listed = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture
-def call(post: Post, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(post: Post, pyquarantine: Pyquarantine) -> Call:
     """Calls the program in this process, with the outbox of `post`."""
-    path = tmp_path / "pyquarantine.conf"
-    config = write_config(path, {"outbox": str(post.directory), "rules": [ADD]})
-
-    def run(*arguments: str) -> Ended:
-        status: object = 0
-        try:
-            main(["-c", str(config), "outbox", *arguments])
-        except SystemExit as end:
-            status = end.code
-        assert isinstance(status, int)
-        out, error = capsys.readouterr()
-        return Ended(status, out, error)
-
-    return run
+    pyquarantine.configure({"outbox": str(post.directory), "rules": [ADD]})
+    return lambda *arguments: pyquarantine("outbox", *arguments)
 
 
 def test_help_takes_no_config(capsys: pytest.CaptureFixture[str]) -> None:
