@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module  # matplotlib is there for benchmarks alone
@@ -22,6 +22,8 @@ _FILTERS = ("noop", "floor", "ours", "old")
 
 Progress = Callable[[str], object]
 """Hears what is being measured."""
+Figures = Mapping[str, tuple[float, str]]
+"""What was measured and has no bound: its name, the value and its unit."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,16 @@ def show_bounds(console: Console, bounds: Sequence[Bound]) -> None:
     console.print(table)
 
 
+def show_figures(console: Console, figures: Figures) -> None:
+    """A line for each."""
+    table = Table(title="Without a bound")
+    table.add_column("what")
+    table.add_column("measured", justify="right")
+    for name, (value, unit) in figures.items():
+        table.add_row(name, _number(value, unit))
+    console.print(table)
+
+
 def save(path: Path, rows: Sequence[Row], curves: Sequence[Curve], bounds: Sequence[Bound]) -> None:
     """All of it as JSON."""
     result = {
@@ -97,13 +109,30 @@ def markdown(rows: Sequence[Row], bounds: Sequence[Bound]) -> str:
     for row in rows:
         spans = (_span(row, name, "**") for name in _FILTERS)
         lines.append(f"| {row.work.name} | {' | '.join(spans)} | {' | '.join(_ratios(row))} |")
-    lines += ["", "| bound | measured | at most | |", "|---|---:|---:|---|"]
-    lines += [
-        f"| {one.name} | {_number(one.value, one.unit)} | {_number(one.most, one.unit)} |"
-        f" {'held' if one.held else '**missed**'} |"
-        for one in bounds
-    ]
+    lines += ["", *bounds_in_markdown(bounds)]
     return "\n".join(lines) + "\n"
+
+
+def bounds_in_markdown(bounds: Sequence[Bound]) -> list[str]:
+    """The lines of a table of bounds."""
+    return [
+        "| bound | measured | at most | |",
+        "|---|---:|---:|---|",
+        *(
+            f"| {one.name} | {_number(one.value, one.unit)} | {_number(one.most, one.unit)} |"
+            f" {'held' if one.held else '**missed**'} |"
+            for one in bounds
+        ),
+    ]
+
+
+def figures_in_markdown(figures: Figures) -> list[str]:
+    """The lines of a table of what has no bound."""
+    return [
+        "| what | measured |",
+        "|---|---:|",
+        *(f"| {name} | {_number(value, unit)} |" for name, (value, unit) in figures.items()),
+    ]
 
 
 def plot(path: Path, curves: Sequence[Curve]) -> None:
