@@ -26,8 +26,10 @@ logger = logging.getLogger(__name__)
 NEVER = 0
 """No change is explained."""
 _SECOND = 1_000_000_000
-UNDER_WAY = 2 * _SECOND
+UNDER_WAY = _SECOND
 """Nanoseconds for which a change may have no line yet: its process is still at work."""
+_PAUSE = 0.005
+"""Seconds between two looks whether it has."""
 OVERLAP = 60 * _SECOND
 """Nanoseconds that changes may have been under way beside others; longer ones are not explained."""
 TICK = _SECOND // 10
@@ -54,12 +56,11 @@ def bring_up_to_date(index: Index, path: Path, *, read: bool) -> None:
     Raises:
         NoIndexError: it cannot be used.
     """
+    with index.usable():
+        wanted = modified(index.directory)
     if not _is_current(index, index.state()):
-        with index.changing() as state:
-            latest = _read_journal(index, state)
-            if not _explained(index.directory, state):
-                _compare(index, state, latest)
-                _read_journal(index, state)
+        while not _catch_up(index, wanted):
+            time.sleep(_PAUSE)
     if read:
         _read_unread(index, path)
 
@@ -69,20 +70,36 @@ def _is_current(index: Index, state: State) -> bool:
     with index.usable():
         unchanged = modified(index.directory) == state.explained
         read = index.files.stat(JOURNAL).st_size == state.position
-        return unchanged and read and _explained(index.directory, state)
+        return unchanged and read and _can_be_explained(index.directory, state)
 
 
-def _explained(directory: Directory, state: State) -> bool:
-    """Whether all that may have happened to the directory is in the index."""
+def _catch_up(index: Index, wanted: int) -> bool:
+    """Let it have all that had happened at a time, `modified` when somebody asked.
+
+    Returns:
+        False when that was just now: a process of ours may be about to write what it was.
+    """
+    with index.changing() as state:
+        latest = _read_journal(index, state)
+        if _can_be_explained(index.directory, state):
+            if state.explained >= wanted:
+                return True
+            if 0 <= time.time_ns() - wanted < UNDER_WAY:
+                return False
+        _compare(index, state, latest)
+        _read_journal(index, state)
+        return True
+
+
+def _can_be_explained(directory: Directory, state: State) -> bool:
+    """Whether lines of the journal, if they are there, say all that may have happened since."""
     if state.explained == NEVER or state.boot != _boot():  # a crash loses lines
         return False
-    if state.inode != directory.status().st_ino:
-        return False
-    if not 0 <= time.time() - state.compared < COMPARE_AFTER:
-        return False
-    last = modified(directory)
-    return last == state.explained or (
-        last > state.explained and 0 <= time.time_ns() - last < UNDER_WAY
+    status = directory.status()
+    return (
+        state.inode == status.st_ino
+        and state.explained <= status.st_mtime_ns
+        and 0 <= time.time() - state.compared < COMPARE_AFTER
     )
 
 

@@ -196,7 +196,6 @@ def test_what_another_program_adds_is_found(
     entry_id = store(indexed, mail())
     assert found(indexed) == [entry_id]
     put(directory, FOREIGN)
-    later(directory)
     assert found(indexed) == [entry_id, FOREIGN]
     assert found(indexed, Query()) == [entry_id, FOREIGN]
 
@@ -357,7 +356,6 @@ def test_nobody_lists_for_so_long_that_the_journal_is_full(
     monkeypatch.setattr(journal, "LIMIT", 1000)
     stored = [store(indexed, mail()) for _ in range(20)]
     assert (directory / ".index" / "journal").stat().st_size < 2000
-    later(directory)
     assert found(indexed) == stored[::-1]
 
 
