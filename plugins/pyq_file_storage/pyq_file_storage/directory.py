@@ -244,17 +244,22 @@ class Directory:
     def append_line(self, name: str, line: bytes, *, limit: int) -> None:
         """Add a line to a file that is there, at once, unless it has `limit` bytes; not synced.
 
-        What processes append at the same time is not mixed (O_APPEND).
+        What processes append at the same time is not mixed (O_APPEND). When the file is replaced
+        meanwhile, the new one gets the line, too.
 
         Raises:
             NotPlainError: as `append`.
+            OSError: the line is not there, or only some of it.
         """
-        fd = self._open_to_append(name)
-        try:
-            if os.fstat(fd).st_size < limit:
-                os.write(fd, line)
-        finally:
-            os.close(fd)
+        replaced = True
+        while replaced:
+            fd = self._open_to_append(name)
+            try:
+                if os.fstat(fd).st_size < limit and os.write(fd, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                replaced = os.fstat(fd).st_nlink == 0
+            finally:
+                os.close(fd)
 
     def _open_to_append(self, name: str, flags: int = 0) -> int:
         fd = os.open(name, _APPEND | flags, 0o600, dir_fd=self._fd)

@@ -74,7 +74,12 @@ def note(
         line = _encode((since, until, entry_id, None if entry is None else columns(entry)))
         if len(line) > LONGEST_LINE:
             line = _encode((since, until, entry_id, None))
-        inner.append_line(JOURNAL, line, limit=LIMIT)
+        try:
+            inner.append_line(JOURNAL, line, limit=LIMIT)
+        except OSError:
+            # The line of a process that is at work beside us may span our change, but not tell it.
+            inner.remove(JOURNAL)
+            raise
 
 
 def decode(line: bytes) -> Line:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyq_file_storage import finding, index, journal, upkeep
+from pyq_file_storage.directory import Directory
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.testing.disks import disk_of
@@ -344,6 +345,40 @@ def test_on_a_full_disk_a_journal_that_cannot_grow_stops_no_mail(
         stored += [store(indexed, mail()) for _ in range(5)]
     later(directory)
     assert found(indexed) == stored[::-1]
+
+
+def test_what_has_no_line_on_a_full_disk_is_not_hidden_by_what_was_stored_beside_it(
+    indexed: FileStorage, directory: Path, mail: MakeMessage, stage: Stage, full_disk: Limit
+) -> None:
+    around, amid = (stage(indexed, mail(queue_id=one)) for one in ("AROUND", "AMID"))
+    around.prepare()
+    amid.prepare()
+    with full_disk((directory / ".index" / "journal").stat().st_size):
+        amid.commit()
+    around.commit()
+    assert found(indexed) == [amid.variables["S_ID"], around.variables["S_ID"]]
+
+
+def test_a_line_for_a_journal_that_is_just_being_replaced_is_in_the_new_one(
+    indexed: FileStorage,
+    directory: Path,
+    mail: MakeMessage,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = directory / ".index" / "journal"
+    opened = Directory._open_to_append
+
+    def opened_just_before(inner: Directory, name: str) -> int:
+        file = opened(inner, name)
+        monkeypatch.undo()
+        place.with_name("new").write_bytes(b"")
+        place.with_name("new").rename(place)
+        return file
+
+    monkeypatch.setattr(Directory, "_open_to_append", opened_just_before)
+    entry_id = store(indexed, mail())
+    assert entry_id in place.read_text()
 
 
 def test_nobody_lists_for_so_long_that_the_journal_is_full(
