@@ -38,9 +38,10 @@ _TABLES = (
     "CREATE INDEX unread ON entries (id) WHERE unread",
     """CREATE TABLE state (
         inode INTEGER NOT NULL, boot TEXT NOT NULL, compared REAL NOT NULL,
-        explained INTEGER NOT NULL, position INTEGER NOT NULL, last_line BLOB NOT NULL
+        touched INTEGER NOT NULL, explained INTEGER NOT NULL,
+        position INTEGER NOT NULL, last_line BLOB NOT NULL
     )""",
-    "INSERT INTO state VALUES (0, '', 0, 0, 0, x'')",
+    "INSERT INTO state VALUES (0, '', 0, 0, 0, 0, x'')",
     f"PRAGMA application_id = {APPLICATION}",
     f"PRAGMA user_version = {VERSION}",
 )
@@ -54,6 +55,7 @@ class State:
         inode: of the directory; a copy has another.
         boot: of the machine, when names were compared.
         compared: when they were (time.time).
+        touched: the time of change of the directory's inode then, in nanoseconds.
         explained: the time of modification of the directory, in nanoseconds, up to which all
             changes are in the index; 0 when some are missing.
         position: up to where the journal has been read.
@@ -63,6 +65,7 @@ class State:
     inode: int
     boot: str
     compared: float
+    touched: int
     explained: int
     position: int
     last_line: bytes
@@ -127,7 +130,7 @@ class Index:
                 yield state
                 if (after := astuple(state)) != before:
                     self._execute("DELETE FROM state")
-                    self._execute("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?)", *after)
+                    self._execute("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?)", *after)
                 self._execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):

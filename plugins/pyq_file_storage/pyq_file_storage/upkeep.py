@@ -96,8 +96,11 @@ def _can_be_explained(directory: Directory, state: State) -> bool:
     if state.explained == NEVER or state.boot != _boot():  # a crash loses lines
         return False
     status = directory.status()
+    # A change of names sets both times. A backup that is restored sets mtime back, but not ctime.
+    set_by_names = status.st_ctime_ns in {status.st_mtime_ns, state.touched}
     return (
-        state.inode == status.st_ino
+        set_by_names
+        and state.inode == status.st_ino
         and state.explained <= status.st_mtime_ns
         and 0 <= time.time() - state.compared < COMPARE_AFTER
     )
@@ -174,7 +177,9 @@ def _compare(index: Index, state: State, latest: int) -> None:
         latest: change of ours.
     """
     directory = index.directory
-    state.inode, state.boot, state.compared = directory.status().st_ino, _boot(), time.time()
+    status = directory.status()
+    state.inode, state.boot, state.compared = status.st_ino, _boot(), time.time()
+    state.touched = status.st_ctime_ns
     last = modified(directory)
     if not _settled(last, latest):
         time.sleep(TICK / _SECOND)

@@ -47,10 +47,12 @@ def later(directory: Path) -> None:
 
 @contextmanager
 def nothing_noticed(directory: Path) -> Iterator[None]:
-    """What happens meanwhile leaves the directory's time of modification as it was."""
+    """What happens meanwhile leaves no trace, as if it were amid a change of ours."""
     before = directory.stat().st_mtime_ns
     yield
     os.utime(directory, ns=(before, before))
+    with closing(sqlite3.connect(directory / ".index" / "index.sqlite")) as database, database:
+        database.execute("UPDATE state SET touched = ?", (directory.stat().st_ctime_ns,))
 
 
 # -- when there is one -----------------------------------------------------------------------
@@ -527,3 +529,18 @@ def test_a_copy_of_the_directory_is_looked_at_anew(
     modified = directory.stat().st_mtime_ns
     os.utime(copy, ns=(modified, modified))
     assert found(FileStorage(copy)) == [FOREIGN]
+
+
+def test_a_backup_that_is_put_back_hides_nothing_that_was_stored_after_it(
+    indexed: FileStorage, directory: Path, mail: MakeMessage, store: Store
+) -> None:
+    stored = [store(indexed, mail())]
+    assert found(indexed) == stored
+    files = [directory / ".index" / name for name in ("index.sqlite", "journal")]
+    backup = [one.read_bytes() for one in files]
+    modified = directory.stat().st_mtime_ns
+    stored.append(store(indexed, mail()))
+    for file, content in zip(files, backup, strict=True):
+        file.write_bytes(content)
+    os.utime(directory, ns=(modified, modified))
+    assert found(indexed) == stored[::-1]
