@@ -27,6 +27,8 @@ _HIDDEN = re.compile(r"\.([0-9]{14,20}_[A-Za-z0-9]+)(?:\.tmp|\.metadata\.(?:tmp|
 
 _QUEUE_ID = 64
 """Characters of a queue ID that an entry's ID shows; those of MTAs are shorter."""
+_USUAL = 16 * 1024
+"""Bytes that hold most metadata. Memory for all that is allowed takes as long as the reading."""
 
 
 def new_id(now: datetime, queue_id: str) -> str:
@@ -79,7 +81,10 @@ def read_metadata(directory: Directory, entry_id: str) -> dict[str, Any]:
     """
     try:
         with directory.open_file(entry_id + SUFFIX) as file:
-            return decode(file.read(LIMIT + 1))
+            content = file.read(_USUAL)
+            if len(content) == _USUAL:
+                content += file.read(LIMIT + 1 - _USUAL)
+            return decode(content)
     except FileNotFoundError:
         return {}
     except NotPlainError as error:

@@ -242,7 +242,7 @@ class Index:
         )
         self._execute("PRAGMA trusted_schema = OFF")
         self._execute("PRAGMA synchronous = NORMAL")
-        self._execute("PRAGMA cache_size = -16384")
+        self._execute("PRAGMA cache_size = -4096")
         if self._marks() == (0, 0):
             self._execute("BEGIN IMMEDIATE")
             if self._marks() == (0, 0):  # else another command was faster
