@@ -16,7 +16,13 @@ from pyq_file_storage.directory import (
     explained,
     lock,
 )
-from pyq_file_storage.entries import committed, is_entry_id, read_entry, read_metadata
+from pyq_file_storage.entries import (
+    committed,
+    id_of_hidden,
+    is_entry_id,
+    read_entry,
+    read_metadata,
+)
 from pyq_file_storage.finding import candidates
 from pyq_file_storage.leftovers import hidden_leftovers, metadata_alone
 from pyq_file_storage.metadata import BrokenMetadataError
@@ -68,8 +74,8 @@ class FileStorage(Storage):
             with Directory(self._path) as directory:
                 if not directory.writable():
                     raise StorageError(f"cannot store in {self._path}: it is not writable")
-                names = directory.names()
-        for fault in hidden_leftovers(self._path, names):
+                hidden = list(filter(id_of_hidden, directory.each_name()))
+        for fault in hidden_leftovers(self._path, hidden):
             assert fault.mend is not None
             try:
                 fault.mend()
