@@ -105,6 +105,8 @@ class Large:
 
     def _fill(self, size: int) -> None:
         place = self.place / str(size)
+        if size == SMALL:  # what earlier runs have stored would be many beside these
+            shutil.rmtree(place, ignore_errors=True)
         if not place.exists():
             place.mkdir()
             entries.fill(place / "filling", size, self.progress, f"inbound/{_QUARANTINE}")

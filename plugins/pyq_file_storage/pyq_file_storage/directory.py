@@ -242,7 +242,7 @@ class Directory:
         self.fill(self._open_to_append(name, os.O_CREAT), [content])
 
     def append_line(self, name: str, line: bytes, *, limit: int) -> None:
-        """Add a line to a file that is there, at once, unless it has `limit` bytes; not synced.
+        """Add a line to a file that is there and has fewer bytes than `limit`, at once; not synced.
 
         What processes append at the same time is not mixed (O_APPEND). When the file is replaced
         meanwhile, the new one gets the line, too.
@@ -255,7 +255,9 @@ class Directory:
         while replaced:
             fd = self._open_to_append(name)
             try:
-                if os.fstat(fd).st_size < limit and os.write(fd, line) < len(line):
+                if os.fstat(fd).st_size >= limit:
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+                if os.write(fd, line) < len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 replaced = os.fstat(fd).st_nlink == 0
             finally:

@@ -2,7 +2,8 @@
 
 A line has the directory's time of modification before and after the change, in nanoseconds: it
 explains why that time is what it is. `upkeep` compares index and directory when something does
-not explain it. So a line that is not written, or is lost, costs time and nothing else.
+not explain it. So a line that is lost costs time and nothing else; where one cannot be written, the
+journal is removed, and what other processes write into it meanwhile does not count.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ INDEX = ".index"
 """The subdirectory with index and journal. Commands make it; without it there is no journal."""
 JOURNAL = "journal"
 LIMIT = 32 * 1024 * 1024
-"""Bytes that it may have. When nobody lists for so long, the names are compared instead."""
+"""Bytes that it may have. When nobody lists for so long, it goes; names are compared instead."""
 LONGEST_LINE = 4096
 """Bytes. An entry with more recipients is only named, and read when somebody looks for it."""
 
@@ -77,7 +78,7 @@ def note(
         try:
             inner.append_line(JOURNAL, line, limit=LIMIT)
         except OSError:
-            # The line of a process that is at work beside us may span our change, but not tell it.
+            # The line of a process at work beside us may span our change, without saying what.
             inner.remove(JOURNAL)
             raise
 
