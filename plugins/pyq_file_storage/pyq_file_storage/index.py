@@ -152,7 +152,9 @@ class Index:
         last = None if before is None else _key(before)
         while True:
             below = ["id < ?"] if last is not None else []
-            condition = " AND ".join([*below, *where]) or "1"
+            # What another command has found to be changed meanwhile matches as far as we know.
+            meant = [f"(unread OR ({' AND '.join(where)}))"] if where else []
+            condition = " AND ".join([*below, *meant]) or "1"
             with self.usable():
                 rows = self._execute(
                     f"SELECT id FROM entries WHERE {condition} ORDER BY id DESC LIMIT {PAGE}",  # noqa: S608 - made of words of ours

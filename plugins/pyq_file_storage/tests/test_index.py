@@ -143,6 +143,20 @@ def test_pages_follow_one_another_without_a_gap(
     assert [one.id for one in indexed.find(TO_ONE, before=stored[20], limit=9)] == stored[19:10:-1]
 
 
+def test_what_other_commands_do_while_a_page_is_shown_hides_nothing_from_the_next(
+    indexed: FileStorage, mail: MakeMessage, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "PAGE", 2)
+    stored = [store(indexed, mail()) for _ in range(4)]
+    listing = indexed.find(TO_ONE)
+    listed = [next(listing).id]
+    with indexed.claim(stored[0]) as claim:
+        claim.keep_only(("one@example.org",))
+    assert next(indexed.find(Query())).id == stored[-1]
+    listed += [entry.id for entry in listing]
+    assert listed == stored[::-1]
+
+
 def test_of_many_recipients_each_is_found(
     indexed: FileStorage, mail: MakeMessage, store: Store
 ) -> None:
