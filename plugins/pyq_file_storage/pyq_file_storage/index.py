@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from urllib.parse import quote
 from pyq_file_storage.directory import Directory, NotPlainError
 from pyq_file_storage.entries import is_entry_id
 from pyq_file_storage.journal import INDEX, JOURNAL, Columns, NoIndexError
+from pyq_file_storage.owner import rights_of
 from pyquarantine_core.types import Query
 
 DATABASE = "index.sqlite"
@@ -95,6 +96,7 @@ class Index:
             self.files = self.directory.subdirectory(INDEX)
         try:
             with self.usable():
+                self._check_owner()
                 self.files.share()  # it is not thrown away as long as somebody uses it
                 self._open()
         except BaseException:
@@ -104,7 +106,8 @@ class Index:
 
     def __exit__(self, *_: object) -> None:
         if self._database is not None:
-            self._database.close()
+            with rights_of(self.files.opened):
+                self._database.close()
         self.files.close()
 
     @contextmanager
@@ -205,10 +208,8 @@ class Index:
 
     def put(self, entries: Iterable[tuple[str, Columns]]) -> None:
         """Put entries in the place of what was known of them."""
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO entries VALUES (?, 0, ?, ?, ?, ?)",
-            ((_key(entry_id), *_folded_columns(known)) for entry_id, known in entries),
-        )
+        rows = [(_key(entry_id), *_folded_columns(known)) for entry_id, known in entries]
+        self._execute_many("INSERT OR REPLACE INTO entries VALUES (?, 0, ?, ?, ?, ?)", rows)
 
     def renew_journal(self) -> None:
         """Put an empty journal in the place of the one that there is."""
@@ -223,10 +224,25 @@ class Index:
         return self._database
 
     def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
-        return self._connection.execute(statement, values)
+        with rights_of(self.files.opened):
+            return self._connection.execute(statement, values)
+
+    def _execute_many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        with rights_of(self.files.opened):
+            self._connection.executemany(statement, rows)
 
     def _for_each(self, statement: str, ids: Iterable[str]) -> None:
-        self._connection.executemany(statement, ((_key(one),) for one in ids))
+        self._execute_many(statement, [(_key(one),) for one in ids])
+
+    def _check_owner(self) -> None:
+        """Only who could do the same without us may say what SQLite does with our rights.
+
+        A planted rollback journal makes it remove any file, as the "super-journal" that it names
+        (https://www.sqlite.org/fileformat2.html, "The Rollback Journal").
+        """
+        status = self.files.opened
+        if status.st_mode & 0o022 or os.geteuid() not in {0, status.st_uid}:
+            raise NoIndexError(f"others may write to {INDEX}")
 
     def _open(self) -> None:
         for name in (DATABASE, JOURNAL):
@@ -235,13 +251,14 @@ class Index:
             if not self.files.is_plain(name) or self.files.stat(name).st_nlink > 1:
                 raise NotPlainError(None, f"{name} is not a plain file of its own")
         # Commands iterate over what is found; nobody says on which thread.
-        self._database = sqlite3.connect(
-            f"file:{quote(os.fsencode(self._path))}?mode=rw",
-            uri=True,
-            timeout=WAIT,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        with rights_of(self.files.opened):
+            self._database = sqlite3.connect(
+                f"file:{quote(os.fsencode(self._path))}?mode=rw",
+                uri=True,
+                timeout=WAIT,
+                isolation_level=None,
+                check_same_thread=False,
+            )
         self._execute("PRAGMA trusted_schema = OFF")
         self._execute("PRAGMA synchronous = NORMAL")
         self._execute("PRAGMA cache_size = -4096")

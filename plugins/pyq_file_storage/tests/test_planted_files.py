@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import struct
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from .conftest import MakeMessage, Store
 
 HALF = ".20200101000000_HALF.tmp"
+SERVICE = 1234
+"""User and group of a filter that somebody else has taken over."""
 
 
 def mended(storage: FileStorage) -> str:
@@ -176,3 +181,72 @@ def test_nothing_is_written_through_a_file_in_place_of_the_index(
         assert [one.id for one in storage.find(query)] == [entry_id]
     assert elsewhere.read_bytes() == b""
     assert elsewhere.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.fixture
+def of_a_service(mail: MakeMessage, store: Store) -> Iterator[Path]:
+    """A directory of somebody else's, with an index and one entry, that root has listed."""
+    if os.geteuid() != 0:
+        pytest.skip("only root works with files of others")
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        os.chown(directory, SERVICE, SERVICE)
+        (directory / ".index").mkdir(mode=0o700)
+        os.chown(directory / ".index", SERVICE, SERVICE)
+        storage = FileStorage(directory)
+        entry_id = store(storage, mail())
+        assert listed(directory) == [entry_id]
+        yield directory
+
+
+def listed(directory: Path) -> list[str]:
+    query = Query(recipients=("one@example.org",))
+    return [one.id for one in FileStorage(directory).find(query)]
+
+
+def test_root_uses_the_index_of_a_service(
+    of_a_service: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    groups = os.getgroups()
+    assert len(listed(of_a_service)) == 1
+    assert caplog.text == ""
+    assert (os.geteuid(), os.getegid(), os.getgroups()) == (0, 0, groups)
+    made = (of_a_service / ".index").iterdir()
+    assert {one.stat().st_uid for one in made} == {SERVICE}
+
+
+def test_a_planted_rollback_journal_has_root_remove_nothing(
+    of_a_service: Path, elsewhere: Path
+) -> None:
+    database = of_a_service / ".index" / "index.sqlite"
+    journal = database.with_name(database.name + "-journal")
+    journal.write_bytes(rollback_journal(database.read_bytes(), os.fsencode(elsewhere)))
+    os.chown(journal, SERVICE, SERVICE)
+    assert len(listed(of_a_service)) == 1
+    assert elsewhere.read_text() == "precious"
+
+
+def test_an_index_that_anybody_may_write_to_is_not_used(
+    of_a_service: Path, elsewhere: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.chown(of_a_service / ".index", 0, 0)
+    (of_a_service / ".index").chmod(0o777)
+    database = of_a_service / ".index" / "index.sqlite"
+    journal = database.with_name(database.name + "-journal")
+    journal.write_bytes(rollback_journal(database.read_bytes(), os.fsencode(elsewhere)))
+    assert len(listed(of_a_service)) == 1
+    assert elsewhere.read_text() == "precious"
+    assert "others may write to .index" in caplog.text
+
+
+def rollback_journal(database: bytes, super_journal: bytes) -> bytes:
+    """One that changes nothing, and makes SQLite remove this file once it has been played back.
+
+    https://www.sqlite.org/fileformat2.html: "The Rollback Journal"; the name stands at the end.
+    """
+    magic = bytes.fromhex("d9d505f920a163d7")
+    page_size = int.from_bytes(database[16:18])
+    header = struct.pack(">8s5I", magic, 0, 1, len(database) // page_size, 512, page_size)
+    lock_page = 2**30 // page_size + 1
+    name = struct.pack(">II", len(super_journal), sum(super_journal))
+    return header.ljust(512, b"\0") + lock_page.to_bytes(4) + super_journal + name + magic
