@@ -34,8 +34,9 @@ OVERLAP = 60 * _SECOND
 """Nanoseconds that changes may have been under way beside others; longer ones are not explained."""
 TICK = _SECOND // 10
 """Nanoseconds within which two changes may have the same time; it is that of the system's clock."""
-COMPARE_AFTER = 24 * 3600.0
-"""Seconds after which names are compared in any case."""
+COMPARE_AFTER = 3600.0
+"""Seconds after which names are compared in any case: what another program has changed while one of
+our processes was at a change of its own has no time of modification by itself."""
 JOURNAL_RENEWED = 1024 * 1024
 """Bytes that have been read, after which a new journal is begun."""
 _AT_ONCE = 10_000

@@ -364,12 +364,12 @@ def test_on_a_full_disk_a_journal_that_cannot_grow_stops_no_mail(
 
 
 def test_what_has_no_line_on_a_full_disk_is_not_hidden_by_what_was_stored_beside_it(
-    indexed: FileStorage, directory: Path, mail: MakeMessage, stage: Stage, full_disk: Limit
+    indexed: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:
     around, amid = (stage(indexed, mail(queue_id=one)) for one in ("AROUND", "AMID"))
     around.prepare()
     amid.prepare()
-    with full_disk((directory / ".index" / "journal").stat().st_size):
+    with disk_of((directory / ".index" / "journal").stat().st_size):
         amid.commit()
     around.commit()
     assert found(indexed) == [amid.variables["S_ID"], around.variables["S_ID"]]
