@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import logging.handlers
 import os
 import pwd
 from contextlib import suppress
@@ -14,6 +12,8 @@ import click
 from pyquarantine_core.printable import printable
 
 SYSLOG_SOCKET = Path("/dev/log")
+_MAIL_INFO = 2 << 3 | 6
+"""Facility and severity (RFC 3164, 4.1.1)."""
 TIMEOUT = 0.5
 """Seconds that a syslogd which does not read may hold up a command; its line is lost then."""
 
@@ -30,25 +30,17 @@ def announce(where: str, what: str) -> None:
 
 
 def log_change(where: str, what: str) -> None:
-    """Log what has been done, where there is a syslogd; the arguments are those of `announce`."""
-    with suppress(OSError):
-        handler = _Syslog(str(SYSLOG_SOCKET), facility=_Syslog.LOG_MAIL)
-        handler.ident = f"pyquarantine[{os.getpid()}]: "
-        text = f"{_who()}: {printable(where)}: {what}"
-        record = logging.LogRecord("", logging.INFO, "", 0, text, None, None)
-        handler.handle(record)
-        handler.close()
+    """Log what has been done, where there is a syslogd; the arguments are those of `announce`.
 
+    What cannot be logged is done all the same.
+    """
+    import socket  # noqa: PLC0415 - most commands change nothing
 
-class _Syslog(logging.handlers.SysLogHandler):
-    """A handler whose failures nobody sees: what was to be logged is done already."""
-
-    def _connect_unixsocket(self, address: str) -> None:
-        super()._connect_unixsocket(address)  # type: ignore[misc] # not in the stubs
-        self.socket.settimeout(TIMEOUT)  # type: ignore[attr-defined] # likewise
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        pass
+    line = f"<{_MAIL_INFO}>pyquarantine[{os.getpid()}]: {_who()}: {printable(where)}: {what}"
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslogd:
+        syslogd.settimeout(TIMEOUT)
+        syslogd.connect(str(SYSLOG_SOCKET))
+        syslogd.send(line.encode())
 
 
 def _who() -> str:
