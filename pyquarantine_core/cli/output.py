@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,7 @@ from datetime import datetime
 
 import click
 
+from pyquarantine_core.cli.tables import table
 from pyquarantine_core.printable import as_json, printable
 
 PIPE_WIDTH = 100_000
@@ -36,24 +38,16 @@ def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "nothing to list"
 ) -> None:
     """Print a table; cells wrap on a terminal, but for the first, and are never cut."""
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - only tables need rich
-    from rich.console import Console  # noqa: PLC0415 - likewise
-    from rich.table import Table  # noqa: PLC0415 - likewise
-    from rich.text import Text  # noqa: PLC0415 - likewise
-
     if not rows:
         click.echo(empty)
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*(Text("\n".join(map(printable, cell.splitlines()))) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
-    with console.capture() as capture:
-        console.print(table)
-    lines = (line.rstrip() for line in capture.get().splitlines())
-    click.echo("\n".join(lines).strip("\n"))
+    cells = [[[printable(line) for line in cell.splitlines()] for cell in row] for row in rows]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+    head, lines = table(columns, cells, width)
+    for line in head:
+        click.secho(line, bold=True)
+    for line in lines:
+        click.echo(line)
 
 
 def local_time(moment: datetime) -> str:
