@@ -115,15 +115,6 @@ class Config:
                 logger.exception("%s: %s failed to observe the message", done.queue_id, name)
 
 
-def load_plugins(path: Path) -> Registry:
-    """The plugins that a config file lets in; all of them when it cannot be read."""
-    try:
-        policy = PluginPolicy.from_config(read_config_file(path).data.get("plugins"))
-    except ConfigError:
-        policy = PluginPolicy()
-    return loading.load(policy)
-
-
 def load(path: Path, *, debug: bool = False) -> Config:
     """Read a config file, load the plugins it lets in, check and build everything.
 

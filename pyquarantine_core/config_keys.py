@@ -6,8 +6,9 @@ from dataclasses import asdict
 
 from pyquarantine_core.limits import DEFAULT_LIMITS
 from pyquarantine_core.schema import EXPECTED, Json, one_of
-from pyquarantine_core.sockets import MODE
 
+MODE = "^0?[0-7]{3}$"
+"""Permissions in octal, as the config and the command line take them."""
 DEFAULT_LOCAL_ADDRS = (
     "fe80::/64",
     "::1/128",

@@ -19,9 +19,10 @@ from pyquarantine_core.config_file import (
     format_error,
     read_config_file,
 )
+from pyquarantine_core.config_keys import MODE
 from pyquarantine_core.errors import ConfigError, InstallError, ListenError, PluginError
 from pyquarantine_core.log import set_up_logging
-from pyquarantine_core.sockets import MODE, Address, Listener, group_id, listen
+from pyquarantine_core.sockets import Address, Listener, group_id, listen
 from pyquarantine_core.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -96,12 +97,12 @@ def main(
 
 
 def _change_service(root: Path, *, install: bool) -> int:
-    from pyquarantine_core import config  # noqa: PLC0415 - a supervisor loads no plugin
     from pyquarantine_core import install as service  # noqa: PLC0415 - only for this
+    from pyquarantine_core import loading  # noqa: PLC0415 - a supervisor loads no plugin
 
     try:
         if install:
-            registry = config.load_plugins(root / DEFAULT_PATH.relative_to("/"))
+            registry = loading.load_plugins(root / DEFAULT_PATH.relative_to("/"))
             for plugin in registry.failed:
                 click.echo(f"warning: {plugin.label} failed: {plugin.cause}", err=True)
             lines = service.install(root, service.running_program(root), registry)

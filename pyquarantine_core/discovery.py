@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
 from importlib_metadata import Distribution, EntryPoint, PackageNotFoundError
-from packaging.requirements import Requirement
 
 from pyquarantine_core import __version__
 from pyquarantine_core.hookspecs import GROUP
@@ -43,11 +42,16 @@ class Candidate:
         return f"{self.package} {self.version} ({self.name})"
 
     @classmethod
-    def of(cls, point: EntryPoint) -> Candidate:
-        """The plugin that an entry point names; one without a distribution fits any core."""
+    def of(cls, point: EntryPoint, package: Package | None = None) -> Candidate:
+        """The plugin that an entry point names; one without a distribution fits any core.
+
+        Args:
+            point: the entry point.
+            package: its package, if that has been read already.
+        """
         if point.dist is None:
             return cls(point.name, point.module, "?", point)
-        package = _Package.of(cast(Distribution, point.dist))
+        package = package or Package.of(cast(Distribution, point.dist))
         problem = package.problem
         if point.pattern.match(point.value) is None:
             problem = f"its entry point {point.value!r} does not name a module"
@@ -63,7 +67,7 @@ def installed() -> Iterator[Candidate]:
     for distribution in Distribution.discover():
         if not _announces_plugins(distribution):
             continue
-        package = _Package.of(distribution)
+        package = Package.of(distribution)
         if package.name and normalised(package.name) in seen:
             continue
         seen.add(normalised(package.name))
@@ -74,7 +78,7 @@ def installed() -> Iterator[Candidate]:
             problem = "its entry_points.txt cannot be read"
             yield Candidate(name, name, package.version, objection=problem)
             continue
-        yield from map(Candidate.of, points)
+        yield from (Candidate.of(one, package) for one in points)
 
 
 def without_plugin(name: str) -> str:
@@ -96,17 +100,41 @@ def normalised(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Package:
+class Package:
+    """What the metadata of a distribution say.
+
+    Attributes:
+        name: of it; empty when they cannot be read.
+        version: likewise `?`.
+        problem: why its plugins cannot be used, in one line; empty when they can.
+    """
+
     name: str = ""
     version: str = "?"
     problem: str = ""
 
     @classmethod
-    def of(cls, distribution: Distribution) -> _Package:
+    def of(cls, distribution: Distribution) -> Package:
         try:
-            return cls(distribution.name, distribution.version, _core_wanted(distribution))
+            name, version, requires = _metadata(distribution)
+            return cls(name, version, _core_wanted(requires))
         except (KeyError, OSError, ValueError):
             return cls(problem="the metadata of its package cannot be read")
+
+
+def _metadata(distribution: Distribution) -> tuple[str, str, list[str]]:
+    """Name, version and requirements.
+
+    The fields of METADATA (core metadata) stand on a line each. `Distribution.metadata` reads the
+    description below them, too, with the email package: that takes longer than all else here.
+    """
+    text = distribution.read_text("METADATA")
+    if text is None:  # an older format
+        return distribution.name, distribution.version, distribution.requires or []
+    fields = [line.partition(":") for line in text.partition("\n\n")[0].splitlines()]
+    first = {name.lower(): value.strip() for name, _, value in reversed(fields)}
+    requires = [value.strip() for name, _, value in fields if name.lower() == "requires-dist"]
+    return first["name"], first["version"], requires
 
 
 def _announces_plugins(distribution: Distribution) -> bool:
@@ -117,12 +145,16 @@ def _announces_plugins(distribution: Distribution) -> bool:
     return f"[{GROUP}]" in map(str.strip, text.splitlines())
 
 
-def _core_wanted(distribution: Distribution) -> str:
+def _core_wanted(requires: Iterable[str]) -> str:
     """What the package says against this core (core metadata, Requires-Dist)."""
-    for line in distribution.requires or ():
+    for line in requires:
         name = _NAME.match(line)
         if name is None or normalised(name[1]) != CORE:
             continue
+        if name.end() == len(line):  # any version, as for most
+            continue
+        from packaging.requirements import Requirement  # noqa: PLC0415 - rarely needed, and large
+
         wanted = Requirement(line)
         if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
             continue

@@ -9,33 +9,54 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import replace
-from pathlib import PurePath
+from itertools import chain
+from pathlib import Path, PurePath
 from types import ModuleType
 
 import pluggy
 from importlib_metadata import EntryPoint
 
 from pyquarantine_core import discovery, hookspecs, trial
+from pyquarantine_core.config_file import read_config_file
 from pyquarantine_core.declared import declarations, refuse_unknown_hooks, refuse_unmarked_hooks
 from pyquarantine_core.discovery import Candidate
-from pyquarantine_core.errors import DeprecatedApiWarning, PluginError, why
-from pyquarantine_core.registry import Plugin, PluginPolicy, Registry, Status
-from pyquarantine_core.types import Kind
+from pyquarantine_core.errors import ConfigError, DeprecatedApiWarning, PluginError, why
+from pyquarantine_core.registry import Declaration, Plugin, PluginPolicy, Registry, Status
+from pyquarantine_core.types import BuiltBy, Kind
 
 
-def load(policy: PluginPolicy | None = None) -> Registry:
-    """Load every installed plugin that the policy lets in; each is tried elsewhere first."""
+def load(policy: PluginPolicy | None = None, *, builders: bool = True) -> Registry:
+    """Load every installed plugin that the policy lets in; each is tried elsewhere first.
+
+    Args:
+        policy: which are let in; None: all.
+        builders: import what builds their types, too (`BuiltBy`), which takes longer.
+    """
     policy = policy or PluginPolicy()
     found = _ordered(discovery.installed())
     manager = _manager((hookspecs,))
     tried = [index for index, one in enumerate(found) if not _objection(one, policy)]
     lost = trial.losses(
         [f"the plugin {found[index].label}" for index in tried],
-        lambda index: _load(manager, found[tried[index]], policy),
+        lambda index: _load(manager, found[tried[index]], policy, builders),
     )
     for index, cause in lost.items():
         found[tried[index]] = replace(found[tried[index]], objection=cause)
-    return Registry([_load(manager, one, policy) for one in found], manager)
+    return Registry([_load(manager, one, policy, builders) for one in found], manager)
+
+
+def load_plugins(path: Path, *, builders: bool = True) -> Registry:
+    """The plugins that a config file lets in; all of them when it cannot be read.
+
+    Args:
+        path: of the file.
+        builders: import what builds their types, too.
+    """
+    try:
+        policy = PluginPolicy.from_config(read_config_file(path).data.get("plugins"))
+    except ConfigError:
+        policy = PluginPolicy()
+    return load(policy, builders=builders)
 
 
 def load_entry_points(
@@ -52,7 +73,7 @@ def load_entry_points(
     """
     manager = _manager(specifications)
     ordered = _ordered(map(Candidate.of, found))
-    return Registry([_load(manager, one, policy) for one in ordered], manager)
+    return Registry([_load(manager, one, policy, builders=True) for one in ordered], manager)
 
 
 def _manager(specifications: Sequence[ModuleType | type]) -> pluggy.PluginManager:
@@ -71,7 +92,9 @@ def _objection(found: Candidate, policy: PluginPolicy) -> str:
     return policy.objection(found.name, found.package) or found.objection
 
 
-def _load(manager: pluggy.PluginManager, found: Candidate, policy: PluginPolicy) -> Plugin:
+def _load(
+    manager: pluggy.PluginManager, found: Candidate, policy: PluginPolicy, builders: bool
+) -> Plugin:
     name, package, version = found.name, found.package, found.version
     if denied := policy.objection(name, package):
         return Plugin(name, package, version, Status.DENIED, denied)
@@ -87,6 +110,8 @@ def _load(manager: pluggy.PluginManager, found: Candidate, policy: PluginPolicy)
             refuse_unknown_hooks(manager, plugin)
             refuse_unmarked_hooks(manager, plugin)
             provides = {kind: declarations(manager, plugin, kind) for kind in Kind}
+            if builders:
+                _find_builders(chain.from_iterable(provides.values()))
         observers = manager.hook.pyquarantine_message_done.get_hookimpls()
     except (KeyboardInterrupt, MemoryError):
         raise
@@ -104,6 +129,13 @@ def _load(manager: pluggy.PluginManager, found: Candidate, policy: PluginPolicy)
         warnings=tuple(dict.fromkeys(outdated)),
         module=found.point.module.partition(".")[0],
     )
+
+
+def _find_builders(declared: Iterable[Declaration]) -> None:
+    for one in declared:
+        build = getattr(one, "build", None)
+        if isinstance(build, BuiltBy):
+            build.find()
 
 
 @contextmanager

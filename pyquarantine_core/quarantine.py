@@ -20,8 +20,6 @@ from pyquarantine_core.errors import (
     StorageError,
 )
 from pyquarantine_core.limits import DEFAULT_LIMITS, Limits
-from pyquarantine_core.stored import stored_message
-from pyquarantine_core.submission import submit
 from pyquarantine_core.types import Delivery, HoldsMail, Query
 
 if TYPE_CHECKING:
@@ -182,6 +180,8 @@ class Quarantine:
         notifier = self.holding.notifier
         if notifier is None:
             raise PyquarantineError(f"the quarantine {self.name} has no notification")
+        from pyquarantine_core.stored import stored_message  # noqa: PLC0415 - for this alone
+
         entry = self.get(entry_id)
         wanted = _on_entry(entry, recipients)
         with self.open_message(entry_id) as stored:
@@ -252,6 +252,8 @@ class Quarantine:
         if not recipients:
             raise ReleaseError(f"{entry.id} has no recipient; name one (-t)")
         server = (self.holding.smtp_host, self.holding.smtp_port)
+        from pyquarantine_core.submission import submit  # noqa: PLC0415 - smtplib, for this alone
+
         return submit(
             server,
             envelope_from,

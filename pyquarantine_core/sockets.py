@@ -14,8 +14,6 @@ from pathlib import Path
 
 from pyquarantine_core.errors import ConfigError, ListenError
 
-MODE = "^0?[0-7]{3}$"
-"""How a config writes permissions."""
 LONGEST_PATH = 107
 """Bytes of a unix socket's path (unix(7), without the last NUL)."""
 BACKLOG = 128

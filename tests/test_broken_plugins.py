@@ -33,6 +33,14 @@ BROKEN = {
     ),
     "a syntax error": ("def (:", "SyntaxError: invalid syntax (pyq_bad.py:1)"),
     "the end of the program at import": ("raise SystemExit(3)", "SystemExit: 3 (pyq_bad.py:1)"),
+    "what builds its type cannot be imported": (
+        yields("declare('stamp', build=BuiltBy('no_such_module:Stamp'))"),
+        "ModuleNotFoundError: No module named 'no_such_module'",
+    ),
+    "what builds its type does not exist": (
+        yields("declare('stamp', build=BuiltBy('pyquarantine_core.errors:Stamp'))"),
+        "AttributeError: module 'pyquarantine_core.errors' has no attribute 'Stamp'",
+    ),
     "an error of several lines": (
         "raise ValueError('one\\n  two')",
         "ValueError: one two (pyq_bad.py:1)",

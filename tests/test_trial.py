@@ -17,7 +17,7 @@ from pyquarantine_core import trial
 from pyquarantine_core.testing.daemon import write_config
 from pyquarantine_core.testing.rules import rule
 
-from .test_registry import GOOD
+from .test_registry import GOOD, yields
 
 if TYPE_CHECKING:
     from tests.conftest import InstallPlugin
@@ -85,6 +85,21 @@ def test_one_that_ends_who_loads_it_has_failed_and_breaks_nothing(
     checked = program("plugins", "check")
     assert checked.returncode == 1
     assert checked.stderr == f"pyquarantine: pyq-bad 1.0 (pyq_bad) failed: {cause}\n"
+
+
+def test_one_with_a_module_that_ends_who_imports_it_is_found_where_that_is_imported(
+    program: Program, install_plugin: InstallPlugin, site_packages: Path
+) -> None:
+    install_plugin("pyq_bad", yields("declare('bad', build=BuiltBy('pyq_bad_type:Bad'))"))
+    (site_packages / "pyq_bad_type.py").write_text("import os; os._exit(3)")
+    install_plugin("pyq_stamp", GOOD, name="stamp")
+    assert states(program("plugins", "--json")) == {
+        "pyq_bad": ("failed", f"{ENDS} (exit status 3)"),
+        "stamp": ("active", ""),
+    }
+    helped = program("--help")
+    assert (helped.returncode, helped.stderr) == (0, "")
+    assert "explain" in helped.stdout
 
 
 def test_each_of_several_is_found(program: Program, install_plugin: InstallPlugin) -> None:

@@ -6,7 +6,8 @@ import difflib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -19,23 +20,73 @@ from pyquarantine_core.log import sanitise_last_resort
 from pyquarantine_core.printable import printable
 from pyquarantine_core.types import CommandType, Kind
 
-LONGEST_SUMMARY = 200
-"""Characters of a command's summary in `--help`: all of it, on as many lines as it takes."""
+
+def _command(name: str, summary: str, place: str) -> CommandType:
+    """A command of the core, declared as plugins declare theirs: imported when it is used."""
+
+    def build() -> click.Command:
+        module, _, attribute = place.partition(":")
+        command = getattr(import_module(f"{__name__}.{module}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    return CommandType(name=name, summary=summary, build=build)
+
+
+CORE: Mapping[str, CommandType] = {
+    one.name: one
+    for one in (
+        _command(
+            "check",
+            "Find what a crash has left in the storages, and put it right.",
+            "check:check",
+        ),
+        _command(
+            "schema", "Print the JSON Schema of the config file, for editors.", "commands:schema"
+        ),
+        _command(
+            "show",
+            "Show the configuration as it will run, defaults filled in and passwords masked.",
+            "commands:show",
+        ),
+        _command(
+            "explain",
+            "Show what the rules would do with MESSAGE (a file, - for standard input), and why.",
+            "explain:explain",
+        ),
+        _command("list", "Show, add and delete the entries of the list NAME.", "lists:list_"),
+        _command(
+            "outbox",
+            "Show, retry and drop notifications that are not delivered yet.",
+            "outbox:outbox",
+        ),
+        _command(
+            "plugins",
+            "List the installed plugins, what they provide, and why one is not in use.",
+            "plugins:plugins",
+        ),
+        _command(
+            "reload",
+            "Make the daemon take up its config and plugins anew, and tell whether it did.",
+            "reload:reload",
+        ),
+    )
+}
 
 
 class CommandGroup(click.Group):
     """The core's commands, then the plugins'; a plugin never takes the place of a core command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        own = super().list_commands(ctx)
         added = _session(ctx).registry.names(Kind.COMMAND)
-        return [*own, *(name for name in added if name not in own)]
+        return [*CORE, *(name for name in added if name not in CORE)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        own = super().get_command(ctx, cmd_name)
+        if cmd_name in CORE:
+            return CORE[cmd_name].build()
         registry = _session(ctx).registry
-        if own is not None or cmd_name not in registry.names(Kind.COMMAND):
-            return own
+        if cmd_name not in registry.names(Kind.COMMAND):
+            return None
         declaration = registry.find(Kind.COMMAND, cmd_name)
         assert isinstance(declaration, CommandType)
         plugin = registry.provider(Kind.COMMAND, cmd_name)
@@ -64,19 +115,11 @@ class CommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List commands without building those of plugins."""
-        registry = _session(ctx).registry
-        rows = [
-            (name, command.get_short_help_str(LONGEST_SUMMARY))
-            for name, command in self.commands.items()
-        ]
-        rows += [
-            (one.name, one.summary)
-            for one in registry.all(Kind.COMMAND, CommandType)
-            if one.name not in self.commands
-        ]
+        """List commands without building them."""
+        added = _session(ctx).registry.all(Kind.COMMAND, CommandType)
+        known = [*CORE.values(), *(one for one in added if one.name not in CORE)]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl([(one.name, one.summary) for one in known])
 
 
 def _session(context: click.Context) -> Session:
@@ -106,16 +149,6 @@ def cli(context: click.Context, path: Path) -> None:  # noqa: ARG001 - _session 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program; a mistake is one line, with exit status 1, 2 (usage) or 78 (config)."""
-    from pyquarantine_core.cli import (  # noqa: F401, PLC0415 - they add themselves to `cli`
-        check,
-        commands,
-        explain,
-        lists,
-        outbox,
-        plugins,
-        reload,
-    )
-
     sanitise_last_resort()
     try:
         cli.main(arguments, prog_name="pyquarantine", standalone_mode=False)

@@ -8,14 +8,13 @@ import click
 
 from pyquarantine_core.check import Checked
 from pyquarantine_core.check import check as check_storage
-from pyquarantine_core.cli import cli
 from pyquarantine_core.cli.output import as_json_option, print_json
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.errors import PyquarantineError
 from pyquarantine_core.printable import printable
 
 
-@cli.command()
+@click.command()
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @as_json_option
 @click.pass_obj

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from pyquarantine_core.cli import cli
 from pyquarantine_core.cli.output import as_json_option, print_json, print_table
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.config import Config
@@ -21,7 +20,7 @@ from pyquarantine_core.resolved import resolved
 from pyquarantine_core.ruleset import OnError, Step
 
 
-@cli.command()
+@click.command()
 @click.option("--markdown", is_flag=True, help="Print it as a reference for people.")
 @click.pass_obj
 def schema(session: Session, markdown: bool) -> None:
@@ -32,7 +31,7 @@ def schema(session: Session, markdown: bool) -> None:
         print_json(merged_schema(session.registry))
 
 
-@cli.command()
+@click.command()
 @as_json_option
 @click.pass_obj
 def show(session: Session, as_json: bool) -> None:

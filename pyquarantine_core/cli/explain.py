@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 import click
 
-from pyquarantine_core.cli import cli
 from pyquarantine_core.cli.output import print_json
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.errors import PyquarantineError
@@ -26,7 +25,7 @@ STAGES = {
 MARKS = {True: "yes", False: "no ", None: "-  "}
 
 
-@cli.command()
+@click.command()
 @click.argument("message", type=click.File("rb"))
 @click.option("--from", "sender", metavar="ADDRESS", help="Envelope sender; else by the headers.")
 @click.option(

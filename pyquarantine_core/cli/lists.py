@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import click
 
 from pyquarantine_core import lists
-from pyquarantine_core.cli import cli
 from pyquarantine_core.cli.audit import announce
 from pyquarantine_core.cli.output import as_json_option, local_time, print_json, print_table
 from pyquarantine_core.cli.session import Session
@@ -41,7 +40,7 @@ class _Named:
         return found
 
 
-@cli.group(
+@click.group(
     "list",
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="COMMAND ...",

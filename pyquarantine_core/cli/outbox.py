@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from pyquarantine_core import undelivered
-from pyquarantine_core.cli import cli
 from pyquarantine_core.cli.audit import announce, log_change
 from pyquarantine_core.cli.output import as_json_option, local_time, print_json, print_table
 from pyquarantine_core.cli.session import Session
@@ -21,7 +20,7 @@ COLUMNS = ("ID", "Queue ID", "Notification", "Recipient", "Tries", "Next try", "
 failed_option = click.option("--failed", is_flag=True, help="Only those that failed.")
 
 
-@cli.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def outbox() -> None:
     """Show, retry and drop notifications that are not delivered yet."""
 

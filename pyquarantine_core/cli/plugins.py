@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from pyquarantine_core.cli import cli
 from pyquarantine_core.cli.output import as_json_option, print_json, print_table
 from pyquarantine_core.cli.session import Session
 from pyquarantine_core.config_keys import STORAGE_KEYS
@@ -24,7 +23,7 @@ from pyquarantine_core.types import DefaultFile, Kind, TypeDeclaration
 COLUMNS = ("Plugin", "Version", "Package", "Status", "Provides")
 
 
-@cli.group(invoke_without_command=True)
+@click.group(invoke_without_command=True)
 @as_json_option
 @click.pass_context
 def plugins(context: click.Context, as_json: bool) -> None:
@@ -33,7 +32,7 @@ def plugins(context: click.Context, as_json: bool) -> None:
         if as_json:
             raise click.UsageError(f"--json goes after {context.invoked_subcommand}", context)
         return
-    registry = context.ensure_object(Session).registry
+    registry = context.ensure_object(Session).whole_registry
     if as_json:
         print_json([_as_data(plugin) for plugin in registry.plugins])
         return
@@ -62,14 +61,14 @@ def show(session: Session, name: str, as_json: bool) -> None:
 
     NAME is that of the plugin, of its package or of something that it provides.
     """
-    found = session.registry.named(name)
+    found = session.whole_registry.named(name)
     if as_json:
         print_json([_in_full(plugin) for plugin in found])
         return
     for index, plugin in enumerate(found):
         if index:
             click.echo()
-        _show(session.registry, plugin)
+        _show(session.whole_registry, plugin)
 
 
 @plugins.command()
@@ -79,7 +78,7 @@ def check(session: Session) -> None:
 
     That is when it failed, or when another one claims the same name.
     """
-    registry = session.registry
+    registry = session.whole_registry
     for plugin in registry.plugins:
         for text in plugin.warnings:
             click.echo(f"{printable(plugin.label)} is outdated: {printable(text)}", err=True)
@@ -117,7 +116,7 @@ def new(session: Session, name: str, kind: str, directory: Path) -> None:
     It is written to a new directory, pyq-NAME, as a package that can be published.
     """
     (provided,) = (one for one in KINDS if one.singular == kind)
-    names, target = create(provided, name, directory, session.registry)
+    names, target = create(provided, name, directory, session.whole_registry)
     click.echo(f"cd {shlex.quote(str(target))} && pip install -e '.[dev]'    # makes it known")
     click.echo("pytest    # its tests pass; change them first, then the code")
     click.echo(f"pyquarantine plugins show {names.type}    # the {kind}, as configs may use it")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 
 from pyquarantine_core import control
-from pyquarantine_core.cli import cli
 from pyquarantine_core.cli.session import Session
 
 
-@cli.command()
+@click.command()
 @click.option(
     "--timeout",
     type=click.IntRange(min=1),

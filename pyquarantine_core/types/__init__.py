@@ -34,6 +34,7 @@ from pyquarantine_core.types.components import (
 )
 from pyquarantine_core.types.declarations import (
     ActionType,
+    BuiltBy,
     CommandType,
     ConditionType,
     DefaultFile,
@@ -62,6 +63,7 @@ from pyquarantine_core.types.storage import (
 __all__ = [
     "Action",
     "ActionType",
+    "BuiltBy",
     "Claim",
     "CommandType",
     "Component",

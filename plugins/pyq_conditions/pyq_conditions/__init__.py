@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyq_conditions import client, envelope, headers, variables
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.schema import refers_to
-from pyquarantine_core.types import ConditionType, Part, Stage
+from pyquarantine_core.types import BuiltBy, ConditionType, Part, Stage
 
 __version__ = "3.0.0"
 
@@ -23,7 +22,7 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
             "A client without an address (local submission) is local.",
         },
         decided_at=Stage.CONNECT,
-        build=client.Local.from_value,
+        build=BuiltBy("pyq_conditions.client:Local.from_value"),
     )
     yield ConditionType(
         name="hosts",
@@ -34,7 +33,7 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
             "description": "Hosts and networks, one of which holds the client's address.",
         },
         decided_at=Stage.CONNECT,
-        build=client.Hosts.from_value,
+        build=BuiltBy("pyq_conditions.client:Hosts.from_value"),
     )
     yield ConditionType(
         name="envfrom",
@@ -47,7 +46,7 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
         },
         decided_at=Stage.ENVELOPE,
         reads=Part.NOTHING,
-        build=envelope.EnvelopeFrom.from_value,
+        build=BuiltBy("pyq_conditions.envelope:EnvelopeFrom.from_value"),
     )
     yield ConditionType(
         name="envto",
@@ -59,7 +58,7 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
             "its start, ignoring case.",
         },
         decided_at=Stage.ENVELOPE,
-        build=envelope.EnvelopeTo.from_value,
+        build=BuiltBy("pyq_conditions.envelope:EnvelopeTo.from_value"),
     )
     yield ConditionType(
         name="headers",
@@ -73,7 +72,7 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
         },
         decided_at=Stage.HEADERS,
         reads=Part.HEADERS,
-        build=headers.Headers.from_value,
+        build=BuiltBy("pyq_conditions.headers:Headers.from_value"),
     )
     yield ConditionType(
         name="list",
@@ -82,7 +81,7 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
             "lists", "A list that has an entry for the sender and each remaining recipient."
         ),
         decided_at=Stage.ENVELOPE,
-        build=envelope.Listed.from_value,
+        build=BuiltBy("pyq_conditions.envelope:Listed.from_value"),
     )
     yield ConditionType(
         name="var",
@@ -94,5 +93,5 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
         },
         decided_at=Stage.ENVELOPE,
         reads=Part.VARIABLES,
-        build=variables.Variable.from_value,
+        build=BuiltBy("pyq_conditions.variables:Variable.from_value"),
     )

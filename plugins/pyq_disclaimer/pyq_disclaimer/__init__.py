@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import resources
 
-from pyq_disclaimer.action import AddDisclaimer
 from pyquarantine_core.hookspecs import hookimpl
 from pyquarantine_core.schema import one_of
-from pyquarantine_core.types import ActionType, DefaultFile, Part, Stage
+from pyquarantine_core.types import ActionType, BuiltBy, DefaultFile, Part, Stage
 
 __version__ = "3.0.0"
 
@@ -55,7 +54,7 @@ def pyquarantine_actions() -> Iterable[ActionType]:
         },
         needs=Stage.BODY,
         changes=Part.HEADERS | Part.BODY,
-        build=AddDisclaimer.from_options,
+        build=BuiltBy("pyq_disclaimer.action:AddDisclaimer.from_options"),
     )
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyq_email_notify.files import default_files
-from pyq_email_notify.notification import EmailNotification
+from pyq_email_notify.default_files import default_files
 from pyquarantine_core.hookspecs import hookimpl
-from pyquarantine_core.types import DefaultFile, NotificationType
+from pyquarantine_core.types import BuiltBy, DefaultFile, NotificationType
 
 __version__ = "3.0.0"
 
@@ -72,7 +71,7 @@ def pyquarantine_notifications() -> Iterable[NotificationType]:
         name="email",
         summary="An e-mail made from a template",
         schema=SCHEMA,
-        build=EmailNotification.from_options,
+        build=BuiltBy("pyq_email_notify.notification:EmailNotification.from_options"),
     )
 
 

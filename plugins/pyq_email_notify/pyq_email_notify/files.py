@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Self
 
+from pyq_email_notify.default_files import default_files
 from pyquarantine_core.config_file import unreadable
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.mime.entities import header_lines
@@ -79,13 +78,6 @@ def read_template(option: str, path: str) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{option}: {path} is not a text in UTF-8") from error
     return text.replace("\r\n", "\n")
-
-
-def default_files() -> Iterator[DefaultFile]:
-    """Files of this package, which their paths stand for as long as nothing is there."""
-    directory = resources.files("pyq_email_notify") / "defaults"
-    for name in ("notification.template", "removed.png"):
-        yield DefaultFile(name=f"templates/{name}", source=directory / name)
 
 
 def default_for(path: str) -> DefaultFile | None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyq_file_storage.storage import FileStorage
 from pyquarantine_core.hookspecs import hookimpl
-from pyquarantine_core.types import StorageType
+from pyquarantine_core.types import BuiltBy, StorageType
 
 __version__ = "3.0.0"
 
@@ -37,5 +36,5 @@ def pyquarantine_storages() -> Iterable[StorageType]:
         name="file",
         summary="One file per message in a directory",
         schema=SCHEMA,
-        build=FileStorage.from_options,
+        build=BuiltBy("pyq_file_storage.storage:FileStorage.from_options"),
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyq_headers import actions
 from pyquarantine_core.hookspecs import hookimpl
-from pyquarantine_core.types import ActionType, Part, Stage
+from pyquarantine_core.types import ActionType, BuiltBy, Part, Stage
 
 __version__ = "3.0.0"
 
@@ -44,7 +43,7 @@ def pyquarantine_actions() -> Iterable[ActionType]:
         },
         needs=Stage.ENVELOPE,
         changes=Part.HEADERS,
-        build=actions.AddHeader.from_options,
+        build=BuiltBy("pyq_headers.actions:AddHeader.from_options"),
     )
     yield ActionType(
         name="mod_header",
@@ -68,7 +67,7 @@ def pyquarantine_actions() -> Iterable[ActionType]:
         },
         needs=Stage.HEADERS,
         changes=Part.HEADERS,
-        build=actions.ModHeader.from_options,
+        build=BuiltBy("pyq_headers.actions:ModHeader.from_options"),
     )
     yield ActionType(
         name="del_header",
@@ -86,5 +85,5 @@ def pyquarantine_actions() -> Iterable[ActionType]:
         },
         needs=Stage.HEADERS,
         changes=Part.HEADERS,
-        build=actions.DelHeader.from_options,
+        build=BuiltBy("pyq_headers.actions:DelHeader.from_options"),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pyquarantine_core.message import Message
+from typing import TYPE_CHECKING
+
 from pyquarantine_core.types import (
     Action,
     Decision,
@@ -14,6 +15,9 @@ from pyquarantine_core.types import (
     StorageHandle,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    from pyquarantine_core.message import Message
 
 MILTER_ACTIONS = ("ACCEPT", "REJECT", "DISCARD")
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyq_rewrite_links.action import RewriteLinks
 from pyquarantine_core.hookspecs import hookimpl
-from pyquarantine_core.types import ActionType, Part, Stage
+from pyquarantine_core.types import ActionType, BuiltBy, Part, Stage
 
 __version__ = "3.0.0"
 
@@ -30,5 +29,5 @@ def pyquarantine_actions() -> Iterable[ActionType]:
         },
         needs=Stage.BODY,
         changes=Part.HEADERS | Part.BODY,
-        build=RewriteLinks.from_options,
+        build=BuiltBy("pyq_rewrite_links.action:RewriteLinks.from_options"),
     )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyquarantine_core.hookspecs import hookimpl
-from pyquarantine_core.types import ActionType, JsonSchema, Part, Stage
-
-from pyq_sample.action import TagSubject
+from pyquarantine_core.types import ActionType, BuiltBy, JsonSchema, Part, Stage
 
 SCHEMA: JsonSchema = {
     "type": "object",
@@ -30,5 +28,5 @@ def pyquarantine_actions() -> Iterable[ActionType]:
         schema=SCHEMA,
         needs=Stage.HEADERS,
         changes=Part.HEADERS,
-        build=TagSubject.from_options,
+        build=BuiltBy(f"{__name__}.action:TagSubject.from_options"),
     )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyquarantine_core.hookspecs import hookimpl
-from pyquarantine_core.types import ConditionType, JsonSchema, Stage
-
-from pyq_sample.condition import ManyRecipients
+from pyquarantine_core.types import BuiltBy, ConditionType, JsonSchema, Stage
 
 SCHEMA: JsonSchema = {
     "type": "integer",
@@ -23,5 +21,5 @@ def pyquarantine_conditions() -> Iterable[ConditionType]:
         summary="The message has so many recipients or more",
         schema=SCHEMA,
         decided_at=Stage.ENVELOPE,
-        build=ManyRecipients.from_value,
+        build=BuiltBy(f"{__name__}.condition:ManyRecipients.from_value"),
     )

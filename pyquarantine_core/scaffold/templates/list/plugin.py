@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyquarantine_core.hookspecs import hookimpl
-from pyquarantine_core.types import JsonSchema, ListType
-
-from pyq_sample.list import PairsInFile
+from pyquarantine_core.types import BuiltBy, JsonSchema, ListType
 
 SCHEMA: JsonSchema = {
     "type": "object",
@@ -35,5 +33,5 @@ def pyquarantine_lists() -> Iterable[ListType]:
         name="sample",
         summary="Senders in a text file, each with a recipient or for all",
         schema=SCHEMA,
-        build=PairsInFile.from_options,
+        build=BuiltBy(f"{__name__}.list:PairsInFile.from_options"),
     )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyquarantine_core.hookspecs import hookimpl
-from pyquarantine_core.types import JsonSchema, NotificationType
-
-from pyq_sample.notification import WebHook
+from pyquarantine_core.types import BuiltBy, JsonSchema, NotificationType
 
 SCHEMA: JsonSchema = {
     "type": "object",
@@ -35,5 +33,5 @@ def pyquarantine_notifications() -> Iterable[NotificationType]:
         name="sample",
         summary="A POST to a web hook",
         schema=SCHEMA,
-        build=WebHook.from_options,
+        build=BuiltBy(f"{__name__}.notification:WebHook.from_options"),
     )

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyquarantine_core.hookspecs import hookimpl
-from pyquarantine_core.types import JsonSchema, StorageType
-
-from pyq_sample.storage import JsonStorage
+from pyquarantine_core.types import BuiltBy, JsonSchema, StorageType
 
 SCHEMA: JsonSchema = {
     "type": "object",
@@ -29,5 +27,5 @@ def pyquarantine_storages() -> Iterable[StorageType]:
         name="sample",
         summary="One JSON file per message in a directory",
         schema=SCHEMA,
-        build=JsonStorage.from_options,
+        build=BuiltBy(f"{__name__}.storage:JsonStorage.from_options"),
     )
