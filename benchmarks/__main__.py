@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import growth, lists, report, table, workers
+from benchmarks import commands, growth, lists, report, table, workers
 from benchmarks.syslog import syslog
 
-SECTIONS = ("table", "growth", "workers", "lists")
+SECTIONS = ("table", "growth", "workers", "lists", "commands")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bounds += workers.measure(status.update)
         if "lists" in sections:
             bounds += lists.measure(status.update)
+        if "commands" in sections:
+            bounds += commands.measure(status.update)
     report.show_bounds(console, bounds)
     if not options.sections and not options.only:
         report.save(RESULTS / "latest.json", rows, curves, bounds)
