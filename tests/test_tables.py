@@ -61,3 +61,8 @@ def test_on_a_terminal_that_is_too_narrow_nothing_is_lost_either() -> None:
     shown = lines(["ID", "A", "B"], [["x" * 30, "a" * 20, "b" * 20]], width=20)
     text = "".join(shown[2:])
     assert (text.count("x"), text.count("a"), text.count("b")) == (30, 20, 20)
+
+
+def test_a_text_without_end_wraps_as_fast_as_it_is_read() -> None:
+    shown = lines(["", "Text"], [["", "λ" * 200_000]], width=84)
+    assert [line.strip() for line in shown[2:]] == ["λ" * 80] * 2_500

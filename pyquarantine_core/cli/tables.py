@@ -59,8 +59,7 @@ def _lines(row: Sequence[Cell], widths: Sequence[int]) -> Iterator[str]:
 
 def _wrapped(line: str, width: int) -> Iterator[str]:
     """Pieces of a line that fit in, broken at spaces where there are some."""
-    while _width(line) > width:
-        end = _fitting(line, width)
+    while (end := _fitting(line, width)) < len(line):
         space = line.rfind(" ", 1, end + 1)
         yield line[: space if space > 0 else end].rstrip()
         line = line[space + 1 if space > 0 else end :]
@@ -68,7 +67,9 @@ def _wrapped(line: str, width: int) -> Iterator[str]:
 
 
 def _fitting(line: str, width: int) -> int:
-    """How many characters fit in; at least one."""
+    """How many characters fit in; at least one. No more of a long line is looked at than fits."""
+    if line.isascii():
+        return min(len(line), max(width, 1))
     used = 0
     for at, character in enumerate(line):
         used += _width(character)

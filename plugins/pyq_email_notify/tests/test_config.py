@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyq_email_notify
 import pytest
-from pyq_email_notify.files import default_files
+from pyq_email_notify.default_files import default_files
 
 from pyquarantine_core.errors import ConfigError
 from pyquarantine_core.testing.rules import load, rule
