@@ -294,3 +294,33 @@ class TestEdits:
             "the links of an HTML part are left: an HTML text has more than 9 bytes "
             "(limits.html_bytes)"
         )
+
+    def test_links_of_many_parts_are_left_in_one_line(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        html = b"Content-Type: text/html\n\n<a href=http://x.example/>x</a>\n"
+        judged(
+            received(HEAD + multipart("mixed", *[html] * 300)),
+            rule("rewrite_links", {"repl": "https://y/"}),
+            limits={"html_bytes": 9},
+        )
+        (line,) = (one for one in caplog.records if one.levelno >= logging.WARNING)
+        assert line.getMessage().endswith(
+            "the links of 300 HTML parts are left: an HTML text has more than 9 bytes "
+            "(limits.html_bytes)"
+        )
+
+    def test_no_choice_of_words_makes_more_lines_of_them(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        parts = [
+            b"Content-Type: text/html\nContent-Transfer-Encoding: x%d\n\n<p>x</p>\n" % number
+            for number in range(300)
+        ]
+        judged(
+            received(HEAD + multipart("mixed", *parts)),
+            rule("rewrite_links", {"repl": "https://y/"}),
+        )
+        told = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+        assert len(told) == 4
+        assert told[-1].endswith("the links of 297 more HTML parts are left for other reasons")

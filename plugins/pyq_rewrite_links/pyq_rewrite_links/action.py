@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from pyq_rewrite_links.links import link_edits
@@ -13,6 +14,10 @@ from pyquarantine_core.mime.protection import holds_inline_pgp, is_protected
 from pyquarantine_core.mime.structure import MimePart
 from pyquarantine_core.mime.text import PartText
 from pyquarantine_core.types import Action, Options, Services
+
+
+_REASONS = 3
+"""So many are told of one message."""
 
 
 class RewriteLinks(Action):
@@ -30,11 +35,13 @@ class RewriteLinks(Action):
         for obstacle in filter(None, (edit.limit, edit.doubt)):
             message.log.warning("links may be left: the message has %s", obstacle)
         count = 0
+        left: Counter[str] = Counter()
         for part in html_texts(edit.root):
             try:
                 count += self._rewrite(edit, part, message.limits)
             except ContentError as error:
-                message.log.warning("the links of an HTML part are left: %s", error)
+                left[str(error)] += 1
+        _tell(message, left)
         if count:
             edit.record()
             message.log.info("rewrote %d links", count)
@@ -47,6 +54,16 @@ class RewriteLinks(Action):
         if edits:
             edit.replace_text(part, text.edited(edits))
         return len(edits)
+
+
+def _tell(message: Message, left: Counter[str]) -> None:
+    """Warn of the parts left, in few lines: a sender chooses how many there are, and their words."""
+    for reason, parts in left.most_common(_REASONS):
+        what = "an HTML part" if parts == 1 else f"{parts} HTML parts"
+        message.log.warning("the links of %s are left: %s", what, reason)
+    others = left.total() - sum(parts for _, parts in left.most_common(_REASONS))
+    if others:
+        message.log.warning("the links of %d more HTML parts are left for other reasons", others)
 
 
 def html_texts(root: MimePart) -> Iterator[MimePart]:
