@@ -15,6 +15,7 @@ _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: line breaks and terminal escapes
     "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # invisible and bidi controls
+    "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters and marks that are blank
     "\ufff9-\ufffb"  # annotations, which a terminal may hide
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # controls of shorthand and music
     "\U000e0000-\U000e007f"  # tags
@@ -24,7 +25,7 @@ _UNFIT = re.compile(
 
 def printable(text: str) -> str:
     r"""The text with control, bidi and invisible characters shown as `\x1b` or `\u202e`."""
-    if text.isprintable():
+    if text.isascii() and text.isprintable():  # beyond ASCII that holds for invisible letters, too
         return text
     return _UNFIT.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 

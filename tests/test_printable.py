@@ -27,6 +27,7 @@ def test_text_that_can_be_read_stays_as_it_is(text: str) -> None:
         ("line\u2028end", r"line\u2028end"),
         ("a\ufff9b\ufffac\ufffb", r"a\ufff9b\ufffac\ufffb"),
         ("a\U0001bca0b\U0001d173", r"a\U0001bca0b\U0001d173"),
+        ("a\u3164\u115fb", r"a\u3164\u115fb"),
         ("\udcfc", r"\udcfc"),
     ],
 )

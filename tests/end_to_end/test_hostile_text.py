@@ -27,7 +27,8 @@ from pyquarantine_core.testing.mta import Mail, MilterConnection, Verdict
 from ..conftest import Pyquarantine
 
 UNFIT = re.compile(
-    "[\0-\x09\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "[\0-\x09\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u3164\uffa0"
+    "\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\U000e0000-\U000e007f]"
 )
 """What none of it may reach a person as, but LF at the end of a line."""
@@ -44,7 +45,7 @@ TEXTS = {
     "a line of the log": f"a\n{FORGED}",
     "line ends of Unicode": f"a\u2028{FORGED}\u2029b\x85c\x1cd",
     "text that runs backwards": "a\u202egro.elpmaxe@b\u202c\u2066\u2069",
-    "invisible characters": "a\u200b\u2060\ufeff\u00ad\U000e0041b",
+    "invisible characters": "a\u200b\u2060\ufeff\u00ad\u3164\U000e0041b",
     "bytes that are not UTF-8": "a\udcff\udc9b2Jb",
     "NUL": "a\0b",
 }
