@@ -209,6 +209,15 @@ DOUBTFUL = {
         MIXED + b"\n--b\nContent-Type: text/plain;\rContent-Type: text/html\n\n1\n--b--\n",
         "a NUL or bare CR in Content-Type",
     ),
+    # Python shows such parts as they stand.
+    "a transfer encoding with a semicolon": (
+        b"Content-Type: text/html\nContent-Transfer-Encoding: base64;\n\n<a href=http://x.example/>\n",
+        "a transfer encoding that can be read in two ways",
+    ),
+    "a transfer encoding with a comment": (
+        MIXED + b"\n--b\nContent-Transfer-Encoding: (x) quoted-printable\n\na=3Db\n--b--\n",
+        "a transfer encoding that can be read in two ways",
+    ),
     # To C a string ends there.
     "NUL in a header field": (
         MIXED + b"\n--b\nContent-Type: text/html\0; name=a\n\n1\n--b--\n",
@@ -231,6 +240,8 @@ def test_clients_differ_on_and_the_scan_says_so(name: str) -> None:
         b"Content-Type: multipart/mixed; boundary=\"b c\"\n\n--b c\n" + HTML + b"--b c--\n",
         b"Content-Disposition: attachment; filename=a; filename*=utf-8''%61\n\n1\n",
         b"Content-Type: text/plain; boundary=b\n\n--b\n1\n",
+        b"Content-Transfer-Encoding:\n  Base64 \n\nMQ==\n",
+        b"Content-Transfer-Encoding: 7bit;\n\n1\n",
         MIXED + b"\n--b\nContent-Type: text/plain\nno empty line\n\nContent-Type: text\n--b--\n",
     ],
 )  # fmt: skip

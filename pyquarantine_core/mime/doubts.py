@@ -23,6 +23,9 @@ _NAMES = {
 _BROKEN = re.compile(rb"\0|\r(?!\n)")
 _BLANKS = re.compile(rb"\s+")
 
+_ENCODINGS = frozenset({"base64", "quoted-printable"})
+"""Those that make a difference."""
+
 STRAY_HEADER = "a header field after a line that is none"
 """To Thunderbird a header goes on until an empty line; to Postfix and Python it ends there."""
 BARE_CR_BOUNDARY = "a boundary after a bare CR"
@@ -31,7 +34,7 @@ BARE_CR_BOUNDARY = "a boundary after a bare CR"
 
 def doubt_of(part: MimePart) -> str:
     """What of a part's header is read in different ways, in words that follow "it has"."""
-    return _doubtful_fields(part.fields) or _doubtful_type(part)
+    return _doubtful_fields(part.fields) or _doubtful_type(part) or _doubtful_encoding(part)
 
 
 def meaning(value: bytes) -> bytes:
@@ -59,3 +62,14 @@ def _doubtful_type(part: MimePart) -> str:
     raw = (part.value("content-type") or b"").lower()
     may_be_one = b"multipart" in raw and b"boundary" in raw
     return "a Content-Type that may be a multipart" if may_be_one else ""
+
+
+def _doubtful_encoding(part: MimePart) -> str:
+    """RFC 2045, section 6.1, has one token there; comments may be around it, parameters may not.
+
+    We pass over both. To Python such a value names no encoding: it shows the part as it stands.
+    """
+    if part.is_multipart or part.encoding not in _ENCODINGS:
+        return ""
+    alone = meaning(part.value("content-transfer-encoding") or b"") == part.encoding.encode()
+    return "" if alone else "a transfer encoding that can be read in two ways"
