@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from pyquarantine_core.message import Header
 
-_LONGEST = 65_536
+_AROUND = 3
+"""Bytes of a field beside name and value: its colon and line end."""
+_LONGEST = 65_536 + _AROUND
 """No MTA sends a longer header field: libmilter takes no larger packet."""
 
 
@@ -22,8 +24,9 @@ class Limits:
     """The bounds of one message.
 
     Attributes:
-        header_bytes: of all header fields together; a message with more is rejected by the first
-            condition or action that reads its header or stores it (`HeaderLimitError`).
+        header_bytes: of all header fields together, colons and line ends included (that of a fold
+            as one); a message with more is rejected by the first condition or action that reads
+            its header or stores it (`HeaderLimitError`).
         header_count: header fields, likewise.
         mime_depth: parts inside each other; what is deeper is not taken apart, nor edited.
         mime_parts: parts of a message; what comes after them is not taken apart, nor edited.
@@ -66,7 +69,7 @@ class Limits:
         if len(headers) > self.header_count:
             return f"more than {self.header_count} header fields", "header_count"
         if len(headers) * _LONGEST > self.header_bytes:
-            size = sum(len(one.name) + len(one.raw) for one in headers)
+            size = sum(len(one.name) + len(one.raw) + _AROUND for one in headers)
             if size > self.header_bytes:
                 return f"a header of more than {self.header_bytes} bytes", "header_bytes"
         return "", ""

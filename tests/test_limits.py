@@ -150,10 +150,22 @@ class TestAHeaderOverItsBounds:
         assert len(message.received_headers) < 200
 
     def test_one_less_is_looked_at(self, limits: dict[str, int], excess: str, setting: str) -> None:
-        padding = {"header_count": 98, "header_bytes": 80}[setting]
+        padding = {"header_count": 98, "header_bytes": 70}[setting]
         message = with_headers(padding, b"X-Spam: Yes\n")
         spam = rule("nothing", {}, conditions=SPAM)
         assert judged(message, spam, limits=limits).ran == ("rule/action",)
+
+
+@pytest.mark.parametrize(("bound", "verdict"), [(23, Verdict.ACCEPT), (22, Verdict.REJECT)])
+def test_bytes_of_a_header_are_those_of_its_lines(bound: int, verdict: Verdict) -> None:
+    header = b"Subject: x\r\nX:\r\nX-Sp:\r\n"
+    assert len(header) == 23
+    done = judged(
+        received(header + b"\r\nbody\r\n"),
+        rule("nothing", {}, conditions=SPAM),
+        limits={"header_bytes": bound},
+    )
+    assert done.decision.verdict is verdict
 
 
 @pytest.mark.parametrize("count", [63, 64, 65, 127, 128, 129])
