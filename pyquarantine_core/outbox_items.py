@@ -84,7 +84,7 @@ def decode(item_id: str, head: bytes, content: bytes) -> Item:
             attempts=int(known["attempts"]),
             error=str(known["error"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise OutboxError(f"{item_id} is no notification: {error}") from error
 
 

@@ -15,7 +15,6 @@ from pyquarantine_core.mime.structure import MimePart
 from pyquarantine_core.mime.text import PartText
 from pyquarantine_core.types import Action, Options, Services
 
-
 _REASONS = 3
 """So many are told of one message."""
 
@@ -57,7 +56,7 @@ class RewriteLinks(Action):
 
 
 def _tell(message: Message, left: Counter[str]) -> None:
-    """Warn of the parts left, in few lines: a sender chooses how many there are, and their words."""
+    """Warn of the parts left, in few lines: a sender chooses how many there are, and why."""
     for reason, parts in left.most_common(_REASONS):
         what = "an HTML part" if parts == 1 else f"{parts} HTML parts"
         message.log.warning("the links of %s are left: %s", what, reason)
