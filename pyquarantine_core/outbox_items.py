@@ -8,9 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from pyquarantine_core.errors import OutboxError
 from pyquarantine_core.types import Delivery
+
+_UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError)
+"""What comes of JSON that is none, nested without end, or not what is wanted there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +85,36 @@ def decode(item_id: str, head: bytes, content: bytes) -> Item:
             id=item_id,
             queue_id=str(known["queue_id"]),
             delivery=Delivery(str(known["notification"]), str(known["recipient"]), content),
-            since=float(known["since"]),
+            since=_time(known["since"]),
             attempts=int(known["attempts"]),
             error=str(known["error"]),
         )
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise OutboxError(f"{item_id} is no notification: {error}") from error
+
+
+def decode_deferral(content: bytes) -> Deferral:
+    """A deferral from its file.
+
+    Raises:
+        OutboxError: it is not one that was written here.
+    """
+    try:
+        known = json.loads(content)
+        return Deferral(
+            notification=str(known["notification"]),
+            attempts=int(known["attempts"]),
+            next_try=_time(known["next_try"]),
+            error=str(known["error"]),
+        )
+    except _UNREADABLE as error:
+        raise OutboxError(f"no deferral: {error}") from error
+
+
+def _time(value: Any) -> float:
+    """A time of the clock that can be shown; `fromtimestamp` refuses all others."""
+    datetime.fromtimestamp(value, UTC)
+    return float(value)
 
 
 def encode(item: Item) -> Sequence[bytes]:

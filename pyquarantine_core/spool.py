@@ -29,7 +29,7 @@ from typing import BinaryIO
 
 from pyquarantine_core import durable
 from pyquarantine_core.errors import OutboxError
-from pyquarantine_core.outbox_items import Deferral, Item, ItemFile, decode, encode
+from pyquarantine_core.outbox_items import Deferral, Item, ItemFile, decode, decode_deferral, encode
 from pyquarantine_core.types import Delivery
 
 FORGOTTEN = 3600.0
@@ -189,8 +189,11 @@ class Spool:
         """Which notifications are not tried for a while, by name."""
         found = {}
         for path in self._deferred.glob("[!.]*"):
-            with suppress(FileNotFoundError, ValueError, TypeError):
-                deferral = Deferral(**json.loads(path.read_bytes()))
+            with (
+                suppress(FileNotFoundError, durable.NotPlainError, OutboxError),
+                durable.open_plain(path) as file,
+            ):
+                deferral = decode_deferral(file.read())
                 found[deferral.notification] = deferral
         return found
 

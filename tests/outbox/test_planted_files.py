@@ -76,3 +76,39 @@ def test_a_lock_that_leads_elsewhere_is_not_opened(
     after = elsewhere.stat()
     assert elsewhere.read_text() == "precious"
     assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+
+
+HEAD = '{"notification": "notes", "recipient": "a", "queue_id": "4X", "error": "", '
+BROKEN = {
+    "nested without end": "[" * 200_000,
+    "from no time": HEAD + '"attempts": 0, "since": NaN}',
+    "from beyond all time": HEAD + '"attempts": 0, "since": 1e300}',
+    "tried without end": HEAD + '"attempts": 1e999, "since": 0}',
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_json_that_cannot_be_is_moved_aside_and_the_others_are_delivered(
+    what: str, post: Post
+) -> None:
+    (post.directory / ID).write_text(BROKEN[what] + "\n\n")
+    os.utime(post.directory / ID, (0, 0))  # it is due
+    assert f"{ID} is no notification" in undelivered.find(post.spool)[0].error
+    post.put("b@x.example")
+    post.send()
+    assert post.notes.told == ["b@x.example"]
+    assert post.failed == [ID]
+
+
+@pytest.mark.parametrize("what", ["link", "FIFO", "directory", *BROKEN])
+def test_in_place_of_a_deferral_it_holds_nothing_up(what: str, post: Post, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "secret"
+    elsewhere.write_text(HEAD + '"attempts": 1, "next_try": 4000000000}')
+    path = post.directory / ".deferred" / "planted"
+    if what in BROKEN:
+        path.write_text(BROKEN[what].replace("since", "next_try"))
+    else:
+        plant(path, what, elsewhere)
+    post.put("b@x.example")
+    post.send()
+    assert post.notes.told == ["b@x.example"]
