@@ -197,7 +197,7 @@ def test_many_messages_on_one_connection_do_not_mix(
             recipients = tuple(f"u{number}-{one}@example.org" for one in range(number + 1))
             content = b"X-Spam: Yes\nSubject: %d\n\n%d\n" % (number, number)
             connection.send(Mail(f"s{number}@example.net", recipients, content))
-    entries = admin.held("hold")
+    entries = admin.held("hold")[::-1]
     assert [one["subject"] for one in entries] == [str(number) for number in range(20)]
     for number, entry in enumerate(entries):
         assert entry["sender"] == f"s{number}@example.net"
