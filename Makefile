@@ -86,7 +86,7 @@ check-full: check instructions test test-wheels test-browser test-databases test
 	scripts/system-packages libmilter-dev
 	@echo "Setting up .venv, once; it takes about half a minute"
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip wheel --quiet --use-pep517 --wheel-dir $@ --requirement constraints.txt
+	$(BIN)/pip wheel --quiet --quiet --use-pep517 --wheel-dir $@ --requirement constraints.txt
 	touch $@
 
 # 35 MB that nothing else needs, and not for every Python.

@@ -131,7 +131,7 @@ def test_a_command_goes_well_without_a_log(
         if there == "a file":
             path.write_text("")
         elif there == "a syslogd that does not read":
-            monkeypatch.setattr(audit, "TIMEOUT", 0.01)
+            monkeypatch.setattr(audit, "SYSLOG_TIMEOUT", 0.01)
             syslogd.bind(str(path))
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
                 other.setblocking(False)

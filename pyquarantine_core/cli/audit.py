@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import os
 import pwd
+import socket
 from contextlib import suppress
-from pathlib import Path
 
 import click
 
+from pyquarantine_core.log import SYSLOG_SOCKET, SYSLOG_TIMEOUT
 from pyquarantine_core.printable import printable
 
-SYSLOG_SOCKET = Path("/dev/log")
 _MAIL_INFO = 2 << 3 | 6
 """Facility and severity (RFC 3164, 4.1.1)."""
-TIMEOUT = 0.5
-"""Seconds that a syslogd which does not read may hold up a command; its line is lost then."""
 
 
 def announce(where: str, what: str) -> None:
-    """Print what has been done, and log it.
+    """Log what has been done, and print it: in this order, for whoever reads it may be gone.
 
     Args:
         where: name of the quarantine or list.
         what: such as `released ID to RCPT`; printable.
     """
-    click.echo(what)
     log_change(where, what)
+    click.echo(what)
 
 
 def log_change(where: str, what: str) -> None:
@@ -34,11 +32,9 @@ def log_change(where: str, what: str) -> None:
 
     What cannot be logged is done all the same.
     """
-    import socket  # noqa: PLC0415 - most commands change nothing
-
     line = f"<{_MAIL_INFO}>pyquarantine[{os.getpid()}]: {_who()}: {printable(where)}: {what}"
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslogd:
-        syslogd.settimeout(TIMEOUT)
+        syslogd.settimeout(SYSLOG_TIMEOUT)
         syslogd.connect(str(SYSLOG_SOCKET))
         syslogd.send(line.encode())
 

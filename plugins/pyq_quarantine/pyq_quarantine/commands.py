@@ -244,8 +244,8 @@ def purge(named: _Named, days: float, dry_run: bool) -> None:
         held.purge(days), length=total, label=f"purging {held.name}", file=sys.stderr
     ) as entries:
         count = sum(1 for _ in entries)
-    click.echo(f"deleted {count} of {held.name}")
     log_change(held.name, f"deleted {count}: all that were held for {days:g} days")
+    click.echo(f"deleted {count} of {held.name}")
 
 
 def _wanted(recipients: Sequence[str], everybody: bool) -> Sequence[str] | None:
