@@ -1,4 +1,4 @@
-"""An MTA's side under load: some connections at once, each with messages one after another.
+"""An MTA's side under load: some connections at once, and the next message on one that is free.
 
 What an MTA says is the same for each message, so it is recorded once, then said again and again:
 the less a client has to do, the less it takes from the filter beside it.
@@ -11,7 +11,7 @@ import socket
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -85,7 +85,8 @@ class Load:
                 stack.enter_context(_Recorder(self.address)) for _ in range(self.connections)
             ]
             clients = [one.record(self.mail) for one in recorders]
-            threads = [threading.Thread(target=self._send, args=(one,)) for one in clients]
+            left = iter(range(self.messages))
+            threads = [threading.Thread(target=self._send, args=(one, left)) for one in clients]
             started = time.perf_counter()
             for thread in threads:
                 thread.start()
@@ -97,9 +98,9 @@ class Load:
         trips = max(self._trips)
         return Outcome(self._latencies, trips, frozenset(self._verdicts), seconds)
 
-    def _send(self, client: _Client) -> None:
+    def _send(self, client: _Client, left: Iterator[int]) -> None:
         try:
-            for _ in range(self.messages // self.connections):
+            for _ in left:
                 began = time.perf_counter()
                 self._verdicts.add(client.send())
                 self._latencies.append(time.perf_counter() - began)

@@ -65,6 +65,12 @@ def global_keys() -> Json:
             "maximum": 256,
             "description": "Number of worker processes; unset, one per core.",
         },
+        "pin_workers": {
+            "type": "boolean",
+            "default": True,
+            "description": "Keep each worker on one of the cores it may use, on Linux: "
+            "a message costs less.",
+        },
         "timeout": {
             "type": "integer",
             "minimum": 1,

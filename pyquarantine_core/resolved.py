@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pyquarantine_core.config_keys import STORAGE_KEYS
+from pyquarantine_core.cores import allowed
 from pyquarantine_core.schema import with_defaults
 from pyquarantine_core.types import Kind, TypeDeclaration
 
@@ -28,7 +28,7 @@ def resolved(config: Config) -> dict[str, Any]:
     }
     return {
         **settings,
-        "workers": settings.get("workers", os.cpu_count() or 1),
+        "workers": settings.get("workers", len(allowed())),
         "limits": asdict(config.rules.limits),
         "storages": {
             name: with_defaults({"properties": STORAGE_KEYS}, _typed(registry, Kind.STORAGE, one))

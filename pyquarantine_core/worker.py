@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from pyquarantine_core import config as configuration
-from pyquarantine_core import milter
+from pyquarantine_core import cores, milter
 from pyquarantine_core.channel import Parent, Word
 from pyquarantine_core.config import Config
 from pyquarantine_core.errors import ConfigError, is_bug, why
@@ -66,21 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     underway = MessagesUnderWay()
     rules = milter.make_filter(config.rules, underway, config.message_done)
     listener = LibmilterSocket.take(options.listener, rules)
-    timeout, workers = config.settings["timeout"], config.settings.get("workers")
-    worker = Role("worker", partial(_work, config, underway, listener), lingers=True)
+    workers = [
+        Role("worker", partial(_work, config, underway, listener, core), lingers=True)
+        for core in cores.dealt(config.settings.get("workers") or len(cores.allowed()))
+    ]
     sender = Role("outbox sender", partial(_send, config))
     services = [
         Role(name, partial(_serve, name, one), vital=False) for name, one in config.services.items()
     ]
     return Generation(
         roles=[
-            *[worker] * (workers or os.cpu_count() or 1),
+            *workers,
             *[sender] * bool(config.notifications),
             *services,
         ],
         parent=parent,
         stop_listening=listener.stop,
-        timeout=timeout,
+        timeout=config.settings["timeout"],
         drain_timeout=config.settings["drain_timeout"],
     ).run()
 
@@ -95,7 +97,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _work(
-    config: Config, underway: MessagesUnderWay, listener: LibmilterSocket, parent: Parent
+    config: Config, underway: MessagesUnderWay, listener: LibmilterSocket, core: int, parent: Parent
 ) -> int:
     """A worker: open what the plugins need, serve, and end between two messages."""
     components = list(config.components())
@@ -113,7 +115,12 @@ def _work(
             _show_threads()
         parent.report(Word.STUCK if stuck else Word.ALIVE, stuck)
 
-    _beside(milter.serve, "libmilter", parent)
+    def serve() -> None:
+        if config.settings["pin_workers"]:
+            cores.keep_to(core)
+        milter.serve()
+
+    _beside(serve, "libmilter", parent)
     parent.report(Word.READY)
     while not (parent.leave or parent.stop):
         beat()

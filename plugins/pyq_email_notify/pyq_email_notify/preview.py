@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import quote
@@ -55,6 +57,7 @@ class Previewer:
         show = None if strip_images else image
         self._cleaner = sanitiser(None if show is None else f"cid:{quote(show, safe='@')}")
         self._image = partial(_image, shown=show is not None, stripped=strip_images)
+        self._large = threading.Lock()
 
     def make(self, message: Message) -> Preview:
         """The preview of a message; it fails only where the header cannot be looked at."""
@@ -75,7 +78,9 @@ class Previewer:
     def _pieces(self, message: Message) -> tuple[list[str], str]:
         """The texts as HTML, each as it may meet a parser, and by what bound there are more."""
         headers = ((header.name, header.raw) for header in message.headers)
-        with message.body.viewed() as body:
+        # Large bodies one after another: together they would take their memory and no less time.
+        turn = self._large if message.body.spooled else nullcontext()
+        with turn, message.body.viewed() as body:
             structure = scan(headers, body, message.limits)
             pieces, cut = self._pieces_of(structure.root, body, message.limits)
             return pieces, cut or structure.limit
