@@ -23,7 +23,7 @@ _EQUALS = r"[ \t\r\n\f]*=[ \t\r\n\f]*"
 _BARE = r"""[^ \t\r\n\f>"'][^ \t\r\n\f>]*"""
 _TAG = re.compile(_START)
 _ATTRIBUTE = re.compile(
-    rf"""{_GAP}({_NAME})(?:{_EQUALS}(?:"([^"]*)"|'([^']*)'|({_BARE})|(?=>)))?"""
+    rf"""{_GAP}({_NAME})(?:{_EQUALS}(?:"([^"]*)"|'([^']*)'|({_BARE})|(?=>|\Z)))?"""
 )
 _QUOTES = ("", "", '"', "'", "")
 """What is around the value that is this group of _ATTRIBUTE."""
@@ -91,6 +91,14 @@ class Token:
     def attribute(self, name: str) -> Attribute | None:
         """The one of this name that counts."""
         return next((one for one in self.attributes if one.name == name), None)
+
+    def value(self, name: str) -> str | None:
+        """The value of that one as it stands in the document, for who needs no more of a tag."""
+        names_end = self.start + 1 + len(self.name)
+        for found, *values in _ATTRIBUTE.findall(self.html, names_end, self.end - 1):
+            if _lower(found) == name:
+                return "".join(values)
+        return None
 
 
 class Attribute(NamedTuple):

@@ -27,7 +27,7 @@ TROUBLE = 10.0
 """Seconds until the spool is looked at again after an error of its file system."""
 TIDY_AGAIN = 3600.0
 """Seconds after which what crashes have left is looked for again."""
-SHARE_OF_TIME = 10
+SHARE_OF_TIME = 50
 """A look that takes long is followed by so many times as long without one."""
 STOP_TIMEOUT = 8.0
 """Seconds that deliveries under way have to end when the sender is told to stop."""

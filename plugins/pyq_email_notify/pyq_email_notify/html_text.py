@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from pyquarantine_core.html_tokens import Kind, Token, cut
+from pyquarantine_core.html_tokens import WHITE_SPACE, Kind, Token, cut
 
 _CLEAN = re.compile(r"""([^<]*)(?:<(/?)([a-z0-9]+)((?:[^">]|"[^"]*")*)>)?""")
 """A text, and the tag after it: its slash, name and attributes. No links are left in there."""
@@ -13,8 +13,8 @@ _BLANKS = re.compile("[\t\r\n\f][ \t\r\n\f]*| [ \t\r\n\f]+")
 """What is shown as one blank, save where it is one."""
 _APART = "blockquote dl h1 h2 h3 h4 h5 h6 ol p pre table ul"
 _OWN_LINE = "address article body br caption center dd div dt footer header hr li section tr"
-_PARAGRAPHS = frozenset(_APART.split())
-_LINES = frozenset(_OWN_LINE.split())
+_BREAKS = {**dict.fromkeys(_OWN_LINE.split(), 1), **dict.fromkeys(_APART.split(), 2)}
+"""By element, the line breaks before and after it, at least."""
 _CELLS = frozenset({"td", "th"})
 _PREFIXES = {"li": "- ", "hr": "----------------"}
 
@@ -50,7 +50,8 @@ def text_of_clean(document: str) -> str:
         elif name:
             writer.start(name)
             if name == "img":
-                writer.image(_value(f"<img{attributes}>", 0, 0, name, "alt"))
+                tag = f"<img{attributes}>"
+                writer.image(_value(tag, 0, len(tag), name, "alt"))
     return writer.text
 
 
@@ -108,21 +109,18 @@ class TextWriter:
     def _break(self, name: str) -> None:
         if name == "br":
             self._breaks += 1
-        elif name in _PARAGRAPHS:
-            self._breaks = max(self._breaks, 2)
-        elif name in _LINES:
-            self._breaks = max(self._breaks, 1)
+        elif _BREAKS.get(name, 0) > self._breaks:
+            self._breaks = _BREAKS[name]
 
     def _write(self, text: str) -> None:
         if self._pre:
             self._put(text)
             return
-        words = _BLANKS.sub(" ", text)
-        shown = words.strip(" ")
-        self._blank = self._blank or words.startswith(" ")
+        shown = text.strip(WHITE_SPACE)
+        self._blank = self._blank or text[:1] != shown[:1]
         if shown:
-            self._put(shown)
-            self._blank = words.endswith(" ")
+            self._put(_BLANKS.sub(" ", shown))
+            self._blank = text[-1] != shown[-1]
 
     def _put(self, text: str) -> None:
         if self._pieces:
@@ -133,6 +131,5 @@ class TextWriter:
 
 
 def _value(document: str, start: int, end: int, tag: str, name: str) -> str:
-    found = Token(document, Kind.START, start, end, tag).attribute(name)
-    text = "" if found is None else html.unescape(document[found.start : found.end])
-    return " ".join(text.split())
+    value = Token(document, Kind.START, start, end, tag).value(name)
+    return " ".join(html.unescape(value or "").split())

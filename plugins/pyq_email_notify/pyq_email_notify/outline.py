@@ -19,6 +19,7 @@ _EMPTY = frozenset({"br", "hr"})
 _IMAGES = frozenset({"image", "img"})  # both are images to browsers
 _CELLS = frozenset({"caption", "td", "th"})
 _ROWS = frozenset({"table", "tbody", "tfoot", "thead", "tr"})
+_PARTS = _CELLS | _ROWS
 _ENDS_IMPLIED = frozenset({"dd", "dt", "li", "p"}) | TABLE_TAGS
 _IN_ROW = _CELLS | {"p"}
 _IN_SECTION = _IN_ROW | {"tr"}
@@ -69,8 +70,7 @@ class _Outline:
 
     def image(self, tag: Token) -> None:
         """Go on by an image."""
-        alt = tag.attribute("alt")
-        text = "" if alt is None else html.unescape(tag.html[alt.start : alt.end])
+        text = html.unescape(tag.value("alt") or "")
         self.pieces.append(self._image(" ".join(text.split())))
 
     def close_down_to(self, depth: int) -> None:
@@ -123,7 +123,7 @@ class _Outline:
     def _leave_cell(self) -> None:
         """Close what is open inside the innermost part of a table."""
         for depth in reversed(range(len(self._open))):
-            if self._open[depth] in _CELLS | _ROWS:
+            if self._open[depth] in _PARTS:
                 self.close_down_to(depth + 1)
                 return
 
