@@ -119,17 +119,26 @@ class Attribute(NamedTuple):
 
 def tokens(html: str) -> Iterator[Token]:
     """The tokens of a document; together they are all of it."""
-    for kind, start, end, name in cut(html):
+    at = 0
+    for kind, start, end, name in markup(html):
+        if at < start:
+            yield Token(html, Kind.TEXT, at, start)
         yield Token(html, kind, start, end, name)
+        at = end
+    if at < len(html):
+        yield Token(html, Kind.TEXT, at, len(html))
 
 
-def cut(html: str) -> Iterator[tuple[Kind, int, int, str]]:
-    """Kind, start, end and name of each token, for who has thousands and looks at no more."""
-    text_kind, start_kind, end_kind = Kind.TEXT, Kind.START, Kind.END
+def markup(html: str) -> Iterator[tuple[Kind, int, int, str]]:
+    """Kind, start, end and name of each token but texts, for who has thousands.
+
+    Texts are what is between them.
+    """
+    start_kind, end_kind = Kind.START, Kind.END
     find, match = html.find, _WHOLE_TAG.match
     foreign = ForeignContent()
     in_foreign = False
-    position = text_start = 0
+    position = 0
     while (at := find("<", position)) >= 0:
         if in_foreign and foreign.is_here and html.startswith(_CDATA, at):
             end = find(_CDATA_END, at)
@@ -139,36 +148,31 @@ def cut(html: str) -> Iterator[tuple[Kind, int, int, str]]:
             continue
         tag = match(html, at)
         if tag is None:
-            kind, end = _no_tag(html, at)
-            name = ""
-            if kind is text_kind:
-                position = end
-                continue
-        else:
-            slash, name = tag.group(1, 2)
-            kind, end = end_kind if slash else start_kind, tag.end()
-            name = name.lower() if name.isascii() else name
-        if text_start < at:
-            yield text_kind, text_start, at, ""
-        position = text_start = end
-        if kind is start_kind:
-            if name in _RAW_TEXT and not (in_foreign and foreign.is_here):
-                position = text_start = _raw_end(html, end, name)
-                if position < 0:
-                    yield Kind.UNCLOSED, at, len(html), name
-                    return
-                yield kind, at, end, name
-                yield Kind.RAW, end, position, name
-                continue
-            if in_foreign or name in FOREIGN:
-                foreign.start(Token(html, kind, at, end, name))
+            kind, position = _no_tag(html, at)
+            if kind is not Kind.TEXT:
+                yield kind, at, position, ""
+            continue
+        slash, name = tag.group(1, 2)
+        name = name.lower() if name.isascii() else name
+        position = tag.end()
+        if slash:
+            if in_foreign:
+                foreign.end(name)
                 in_foreign = foreign.is_open
-        elif in_foreign and kind is end_kind:
-            foreign.end(name)
+            yield end_kind, at, position, name
+            continue
+        if name in _RAW_TEXT and not (in_foreign and foreign.is_here):
+            raw, position = position, _raw_end(html, position, name)
+            if position < 0:
+                yield Kind.UNCLOSED, at, len(html), name
+                return
+            yield start_kind, at, raw, name
+            yield Kind.RAW, raw, position, name
+            continue
+        if in_foreign or name in FOREIGN:
+            foreign.start(Token(html, start_kind, at, position, name))
             in_foreign = foreign.is_open
-        yield kind, at, end, name
-    if text_start < len(html):
-        yield text_kind, text_start, len(html), ""
+        yield start_kind, at, position, name
 
 
 def _no_tag(html: str, at: int) -> tuple[Kind, int]:

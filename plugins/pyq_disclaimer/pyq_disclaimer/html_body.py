@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyq_disclaimer.open_elements import ElementTracker, OpenElements
-from pyquarantine_core.html_tokens import WHITE_SPACE, Kind, Token, cut, tokens
+from pyquarantine_core.html_tokens import WHITE_SPACE, Kind, Token, markup, tokens
 
 _METADATA = frozenset(
     {"base", "basefont", "bgsound", "link", "meta", "noframes", "script", "style", "title"}
@@ -41,7 +41,7 @@ def body_end(html: str) -> BodyEnd:
     elements = ElementTracker()
     ends: dict[str, BodyEnd] = {}
     start_tag, end_tag = Kind.START, Kind.END
-    for kind, start, _, name in cut(html):
+    for kind, start, _, name in markup(html):
         if kind is start_tag:
             elements.start(name)
         elif kind is end_tag:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from pyquarantine_core.html_tokens import WHITE_SPACE, Kind, Token, cut
+from pyquarantine_core.html_tokens import WHITE_SPACE, Kind, Token, tokens
 
 _CLEAN = re.compile(r"""([^<]*)(?:<(/?)([a-z0-9]+)((?:[^">]|"[^"]*")*)>)?""")
 """A text, and the tag after it: its slash, name and attributes. No links are left in there."""
@@ -25,17 +25,17 @@ def text_of(document: str) -> str:
     Links are followed by their target in angle brackets; of an image its alternative text is left.
     """
     writer = TextWriter()
-    for kind, start, end, name in cut(document):
-        if kind is Kind.TEXT:
-            writer.write(document[start:end])
-        elif kind is Kind.START:
-            writer.start(name)
-            if name == "img":
-                writer.image(_value(document, start, end, name, "alt"))
-            elif name == "a":
-                writer.target = _value(document, start, end, name, "href")
-        elif kind is Kind.END:
-            writer.end(name)
+    for token in tokens(document):
+        if token.kind is Kind.TEXT:
+            writer.write(token.text)
+        elif token.kind is Kind.START:
+            writer.start(token.name)
+            if token.name == "img":
+                writer.image(_value(token, "alt"))
+            elif token.name == "a":
+                writer.target = _value(token, "href")
+        elif token.kind is Kind.END:
+            writer.end(token.name)
     return writer.text
 
 
@@ -51,7 +51,7 @@ def text_of_clean(document: str) -> str:
             writer.start(name)
             if name == "img":
                 tag = f"<img{attributes}>"
-                writer.image(_value(tag, 0, len(tag), name, "alt"))
+                writer.image(_value(Token(tag, Kind.START, 0, len(tag), name), "alt"))
     return writer.text
 
 
@@ -130,6 +130,5 @@ class TextWriter:
         self._pieces.append(text)
 
 
-def _value(document: str, start: int, end: int, tag: str, name: str) -> str:
-    value = Token(document, Kind.START, start, end, tag).value(name)
-    return " ".join(html.unescape(value or "").split())
+def _value(tag: Token, name: str) -> str:
+    return " ".join(html.unescape(tag.value(name) or "").split())

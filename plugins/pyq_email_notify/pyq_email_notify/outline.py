@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from pyq_email_notify.sanitiser import BLOCK_TAGS, INLINE_TAGS, TABLE_TAGS, TAGS
-from pyquarantine_core.html_tokens import Kind, Token, cut
+from pyquarantine_core.html_tokens import Kind, Token, markup
 
 _EMPTY = frozenset({"br", "hr"})
 _IMAGES = frozenset({"image", "img"})  # both are images to browsers
@@ -44,18 +44,21 @@ def outlined(document: str, image: Callable[[str], str], depth: int) -> str:
         depth: elements inside each other; deeper tags are dropped, their text stays.
     """
     outline = _Outline(image, depth)
-    pieces, add_text = outline.pieces, outline.pieces.append
-    text, start_tag, end_tag = Kind.TEXT, Kind.START, Kind.END
-    for kind, start, end, name in cut(document):
-        if kind is text:
-            add_text(document[start:end].replace("<", "&lt;"))
-        elif name in TAGS:
+    pieces, add = outline.pieces, outline.pieces.append
+    start_tag, end_tag = Kind.START, Kind.END
+    at = 0
+    for kind, start, end, name in markup(document):
+        if at < start:
+            add(document[at:start].replace("<", "&lt;"))
+        at = end
+        if name in TAGS:
             if kind is start_tag:
                 outline.start(name, document[start:end])
             elif kind is end_tag:
                 outline.end(name)
         elif name in _IMAGES and kind is start_tag:
             outline.image(Token(document, kind, start, end, name))
+    add(document[at:].replace("<", "&lt;"))
     outline.close_down_to(0)
     return "".join(pieces)
 
