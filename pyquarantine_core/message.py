@@ -17,7 +17,7 @@ from pyquarantine_core.body import Body
 from pyquarantine_core.changes import described
 from pyquarantine_core.errors import HeaderLimitError, PluginError
 from pyquarantine_core.header_text import decode_value, encode_value
-from pyquarantine_core.limits import DEFAULT_LIMITS, over
+from pyquarantine_core.limits import AROUND_HEADER, DEFAULT_LIMITS, over
 from pyquarantine_core.message_log import MessageLog
 from pyquarantine_core.patterns import Budget
 from pyquarantine_core.printable import shown
@@ -142,6 +142,7 @@ class Message:
         self._indexed: tuple[Header, ...] | None = None
         self._index: dict[str, list[Header]] = {}
         self._places = iter(range(_MEASURED))
+        self._header_sizes = 0, 0
         self._is_measured = False
         self._body = self.received_body
         self._bodies = [self.received_body]
@@ -161,7 +162,7 @@ class Message:
         try:
             place = next(self._places)
         except StopIteration:
-            if any(self.limits.header_excess(self.received_headers)):
+            if any(self._header_excess()):
                 return
             place = len(self.received_headers)
             self._places = iter(range(place + 1, place + _MEASURED))
@@ -412,10 +413,21 @@ class Message:
 
     def _measure(self) -> None:
         """Refuse to show a header that is over a bound; once it is known not to be, it is not."""
-        excess, setting = self.limits.header_excess(self.received_headers)
+        excess, setting = self._header_excess()
         if excess:
             raise HeaderLimitError(f"it has {over(excess, setting)}", excess)
         self._is_measured = True
+
+    def _header_excess(self) -> tuple[str, str]:
+        return self.limits.header_excess(len(self.received_headers), self._header_size)
+
+    def _header_size(self) -> int:
+        """Bytes of the headers received so far; each is counted once."""
+        counted, size = self._header_sizes
+        new = self.received_headers[counted:]
+        size += sum(len(one.name) + len(one.raw) + AROUND_HEADER for one in new)
+        self._header_sizes = counted + len(new), size
+        return size
 
     def _must_see(self, stage: Stage, part: str) -> None:
         if self.visible < stage:
