@@ -50,7 +50,7 @@ class Directory:
         OSError: from every method, as the system calls do.
     """
 
-    def __init__(self, path: Path, *, parent: Directory | None = None) -> None:
+    def __init__(self, path: str | Path, *, parent: Directory | None = None) -> None:
         if parent is None:
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         else:
@@ -110,11 +110,8 @@ class Directory:
         return os.stat(name, dir_fd=self._fd, follow_symlinks=False)
 
     def exists(self, name: str) -> bool:
-        try:
-            self.stat(name)
-        except FileNotFoundError:
-            return False
-        return True
+        """Whether something has this name, if only a link that leads nowhere."""
+        return os.access(name, os.F_OK, dir_fd=self._fd, follow_symlinks=False)
 
     def leads_to(self, name: str, file: int) -> bool:
         """Whether this is a name of the open file."""
@@ -143,7 +140,7 @@ class Directory:
 
     def inner(self, name: str) -> Directory:
         """A directory in it."""
-        return Directory(Path(name), parent=self)
+        return Directory(name, parent=self)
 
     def subdirectory(self, name: str) -> Directory:
         """A directory in it, made for the owner of this one if it is missing."""

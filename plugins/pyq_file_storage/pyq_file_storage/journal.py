@@ -70,6 +70,8 @@ def note(
         entry_id: which one.
         look: returns the entry as it is now; None: whoever wants to know has to look.
     """
+    if not directory.exists(INDEX):
+        return
     with suppress(OSError), directory.inner(INDEX) as inner:
         until, entry = modified(directory), look()
         line = _encode((since, until, entry_id, None if entry is None else columns(entry)))

@@ -22,6 +22,8 @@ LIMIT = 16 * 1024 * 1024
 
 _LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
 
+_encoded = json.JSONEncoder().encode
+
 T = TypeVar("T")
 
 
@@ -56,7 +58,7 @@ def encode(stored: Mapping[str, object]) -> bytes:
         StorageError: it is too large to be read again.
     """
     # A key a line, which json would do at ten times the cost (its C code knows no indent).
-    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in stored.items()]
+    lines = [f"  {_encoded(key)}: {_encoded(value)}" for key, value in stored.items()]
     content = "{{\n{}\n}}".format(",\n".join(lines)).encode("ascii")
     if len(content) > LIMIT:
         raise StorageError(f"metadata of {len(content)} bytes is too large; {LIMIT} may be stored")
