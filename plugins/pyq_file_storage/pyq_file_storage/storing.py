@@ -70,8 +70,10 @@ class StoreInDirectory(StoreEffect):
             variables = new.message.variables | self._variables
             self._metadata = describe(new, stored_at, variables)
             content = encode(self._metadata)
-            file = directory.create(hidden(self._names[1]))
+            name = self._names[0] + SUFFIX
+            file = directory.create(hidden(name))
             try:
+                self._names.append(name)
                 directory.write(file, created, [content], mode=self._mode)
                 sync_files(self._locked, file)
             finally:
@@ -134,10 +136,11 @@ class StoreInDirectory(StoreEffect):
             self._locked = -1
 
     def _reserve(self, directory: Directory) -> tuple[datetime, os.stat_result]:
-        """Find an ID that no other message has or gets; the hidden data file holds it for us.
+        """Find an ID that no other message gets; the hidden data file holds it for us.
 
         Between its creation and its lock a check may take the file for a leftover and move it
-        aside: then it has lost its name, and we begin again.
+        aside: then it has lost its name, and we begin again. Whether the ID is that of an entry
+        is seen when it is published; that takes a clock that was put back, and the same queue ID.
 
         Returns:
             The time in the ID, and the file's status.
@@ -145,19 +148,17 @@ class StoreInDirectory(StoreEffect):
         while True:
             now = datetime.now(UTC)
             data = new_id(now, self._new.message.queue_id)
-            metadata = data + SUFFIX
+            if not self._new.metadata and directory.exists(data + SUFFIX):
+                continue  # what is left of another message would be taken for ours
             try:
                 self._locked = directory.create(hidden(data))
             except FileExistsError:
                 continue
-            self._names = [data, metadata] if self._new.metadata else [data]
+            self._names = [data]
             lock(self._locked)
             created = os.fstat(self._locked)
-            ours = directory.is_named(hidden(data), created)
-            if ours and not any(map(directory.exists, (data, metadata, hidden(metadata)))):
+            if directory.is_named(hidden(data), created):
                 return now, created
-            if ours:
-                directory.remove(hidden(data))
             self._unlock()
 
     def _described_files(self) -> dict[str, str]:

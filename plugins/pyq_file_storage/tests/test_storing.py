@@ -182,30 +182,61 @@ class Clock:
         return datetime(2026, 11, 22, 11, 55, 1, 123456 if self.still >= 0 else 123457, UTC)
 
 
-@pytest.mark.parametrize(
-    "taken",
-    [
-        "20261122115501123456_4XYZ",
-        "20261122115501123456_4XYZ.metadata",
-        ".20261122115501123456_4XYZ.tmp",
-        ".20261122115501123456_4XYZ.metadata.tmp",
-    ],
-)
 @pytest.mark.parametrize("metadata", [True, False])
-def test_an_id_of_which_anything_is_there_is_not_taken(
+def test_an_id_that_a_message_on_its_way_has_is_not_taken(
     storage: FileStorage,
     directory: Path,
     mail: MakeMessage,
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
-    taken: str,
     metadata: bool,
 ) -> None:
-    (directory / taken).write_text("taken")
+    on_its_way = directory / ".20261122115501123456_4XYZ.tmp"
+    on_its_way.write_text("taken")
     monkeypatch.setattr(storing, "datetime", Clock(still=3))
     assert store(storage, mail(), metadata=metadata) == "20261122115501123457_4XYZ"
-    assert (directory / taken).read_text() == "taken"
+    assert on_its_way.read_text() == "taken"
     assert len(names(directory)) == (3 if metadata else 2)
+
+
+def test_metadata_that_another_message_has_left_is_not_taken_for_that_of_a_new_one(
+    storage: FileStorage,
+    directory: Path,
+    mail: MakeMessage,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (directory / "20261122115501123456_4XYZ.metadata").write_text('{"mailfrom": "other@x"}')
+    monkeypatch.setattr(storing, "datetime", Clock(still=3))
+    assert store(storage, mail(), metadata=False) == "20261122115501123457_4XYZ"
+
+
+@pytest.mark.parametrize("suffix", ["", ".metadata", ".metadata.tmp"])
+def test_after_a_clock_was_put_back_an_id_that_is_there_fails_once_and_is_not_touched(
+    storage: FileStorage,
+    directory: Path,
+    mail: MakeMessage,
+    stage: Stage,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+) -> None:
+    hidden = "." if suffix.endswith(".tmp") else ""
+    there = directory / f"{hidden}20261122115501123456_4XYZ{suffix}"
+    there.write_text("taken")
+    monkeypatch.setattr(storing, "datetime", Clock(still=1))
+    effect = stage(storage, mail())
+
+    def keep() -> None:
+        effect.prepare()
+        effect.commit()
+
+    with pytest.raises(StorageError, match="exists"):
+        keep()
+    effect.undo()
+    assert names(directory) == [there.name]
+    assert there.read_text() == "taken"
+    assert store(storage, mail()) == "20261122115501123457_4XYZ"
 
 
 # -- the steps -------------------------------------------------------------------------------
