@@ -18,6 +18,8 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _EXISTING_OR_NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
 # O_NONBLOCK: opening a FIFO must not wait for its writer (open(2)).
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_AT_ONCE = 16
+"""Pieces for one writev(2), which takes that many everywhere (limits.h(0p), IOV_MAX)."""
 
 
 class NotPlainError(OSError):
@@ -45,8 +47,7 @@ def write_several_new(files: Mapping[Path, Sequence[bytes]], modified: float | N
         for path, content in files.items():
             written.append(os.open(path, _NEW, 0o600))
             made.append(path)
-            with os.fdopen(written[-1], "wb", closefd=False) as file:
-                file.writelines(content)
+            write_all(written[-1], content)
             _give_away(written[-1], path.parent)
             if modified is not None:
                 os.utime(written[-1], (modified, modified))
@@ -58,6 +59,17 @@ def write_several_new(files: Mapping[Path, Sequence[bytes]], modified: float | N
     finally:
         for descriptor in written:
             os.close(descriptor)
+
+
+def write_all(file: int, chunks: Sequence[bytes]) -> None:
+    """Write all of it to an open file: a full disk cuts writev(2) short before it fails."""
+    rest = [memoryview(chunk) for chunk in chunks]
+    while rest:
+        written = os.writev(file, rest[:_AT_ONCE])
+        while rest and written >= len(rest[0]):
+            written -= len(rest.pop(0))
+        if rest:
+            rest[0] = rest[0][written:]
 
 
 def sync_files(*files: int) -> None:

@@ -6,13 +6,14 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from pyquarantine_core.durable import write_all
 from pyquarantine_core.errors import StorageError
 
 # O_NONBLOCK: opening a FIFO must not wait for its writer (open(2)).
@@ -219,7 +220,7 @@ class Directory:
             os.fchmod(fd, mode)
         remaining = iter(chunks)
         while some := list(islice(remaining, _AT_ONCE)):
-            _write_all(fd, some)
+            write_all(fd, some)
 
     def publish(self, hidden: str, name: str) -> None:
         """Give a file a second name; FileExistsError when that is taken (link(2))."""
@@ -288,17 +289,6 @@ class Directory:
         owner = like or self.opened
         if (created.st_uid, created.st_gid) != (owner.st_uid, owner.st_gid):
             os.fchown(fd, owner.st_uid, owner.st_gid)
-
-
-def _write_all(fd: int, chunks: Sequence[bytes]) -> None:
-    """Write all of it: a full disk cuts writev(2) short before it fails."""
-    rest = [memoryview(chunk) for chunk in chunks]
-    while rest:
-        written = os.writev(fd, rest)
-        while rest and written >= len(rest[0]):
-            written -= len(rest.pop(0))
-        if rest:
-            rest[0] = rest[0][written:]
 
 
 def lock(file: int, *, wait: bool = True) -> bool:
