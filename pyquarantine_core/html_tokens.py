@@ -94,6 +94,8 @@ class Token:
 
     def value(self, name: str) -> str | None:
         """The value of that one as it stands in the document, for who needs no more of a tag."""
+        if self.kind is not Kind.START:
+            return None
         names_end = self.start + 1 + len(self.name)
         for found, *values in _ATTRIBUTE.findall(self.html, names_end, self.end - 1):
             if _lower(found) == name:

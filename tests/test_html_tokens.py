@@ -103,6 +103,15 @@ PIECES = [
 ]  # fmt: skip
 
 
+@given(st.lists(st.sampled_from([*"<abA=\"'/> \n&", "<img ", "alt=", "ALT="])).map("".join))
+def test_the_value_of_an_attribute_is_what_stands_at_its_place(html: str) -> None:
+    for token in tokens(html):
+        for name in {"alt", "a", "none", *(one.name for one in token.attributes)}:
+            found = token.attribute(name)
+            expected = None if found is None else html[found.start : found.end]
+            assert token.value(name) == expected
+
+
 @given(st.lists(st.sampled_from([*PIECES, " ", "\n"])).map("".join) | st.text())
 def test_the_tokens_of_any_text_are_all_of_it(html: str) -> None:
     found = list(tokens(html))
