@@ -8,6 +8,7 @@ answered sooner (docs/performance.md). So each worker keeps its threads on one c
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -24,7 +25,7 @@ def allowed() -> Sequence[int]:
 def dealt(workers: int) -> Sequence[int]:
     """A core for each worker, by turns; daemons with fewer workers than cores begin anywhere."""
     cores = allowed()
-    first = os.getpid()
+    first = random.randrange(len(cores))  # process IDs are the same in all containers
     return [cores[(first + number) % len(cores)] for number in range(workers)]
 
 

@@ -133,7 +133,7 @@ class Sender:
         begun = time.monotonic()
         self._tidy()
         pause = self.start_due()
-        rest = SHARE_OF_TIME * (time.monotonic() - begun)
+        rest = min(SHARE_OF_TIME * (time.monotonic() - begun), LOOK_AGAIN)
         return wait(rest, ()) and wait(max(0.0, pause - rest), (claim.woken,))
 
     def _by_notification(self, now: float) -> Mapping[str, Sequence[ItemFile]]:

@@ -90,13 +90,20 @@ class ReadOnly(_Directory):
 
     def strike(self, scene: Scene, load: Load, chance: Random) -> None:
         directory = self.directory(scene)
-        # A mount of its own, since one that has files open for writing stays as it is.
-        _mount("--bind", directory, directory)
+        aside = directory.with_name(f"{directory.name}-read-only")
+        aside.mkdir()
+        # A mount that has files open for writing stays as it is, so that this one is made aside.
+        _mount("--bind", directory, aside)
         try:
-            _mount("-o", "remount,bind,ro", directory)
-            scene.wait_for_deferrals(FELT)
+            _mount("-o", "remount,bind,ro", aside)
+            _mount("--bind", aside, directory)
+            try:
+                scene.wait_for_deferrals(FELT)
+            finally:
+                _unmount(directory)
         finally:
-            _unmount(directory)
+            _unmount(aside)
+            aside.rmdir()
 
 
 class NoDescriptors(Fault):

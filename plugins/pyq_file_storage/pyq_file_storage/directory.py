@@ -112,6 +112,14 @@ class Directory:
 
     def exists(self, name: str) -> bool:
         """Whether something has this name, if only a link that leads nowhere."""
+        try:
+            self.stat(name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def shows(self, name: str) -> bool:
+        """The same in less time; also False where that cannot be told."""
         return os.access(name, os.F_OK, dir_fd=self._fd, follow_symlinks=False)
 
     def leads_to(self, name: str, file: int) -> bool:
