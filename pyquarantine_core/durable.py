@@ -8,8 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
@@ -61,15 +62,17 @@ def write_several_new(files: Mapping[Path, Sequence[bytes]], modified: float | N
             os.close(descriptor)
 
 
-def write_all(file: int, chunks: Sequence[bytes]) -> None:
+def write_all(file: int, chunks: Iterable[bytes]) -> None:
     """Write all of it to an open file: a full disk cuts writev(2) short before it fails."""
-    rest = [memoryview(chunk) for chunk in chunks]
-    while rest:
-        written = os.writev(file, rest[:_AT_ONCE])
-        while rest and written >= len(rest[0]):
-            written -= len(rest.pop(0))
-        if rest:
-            rest[0] = rest[0][written:]
+    remaining = iter(chunks)
+    while some := list(islice(remaining, _AT_ONCE)):
+        rest = [memoryview(chunk) for chunk in some]
+        while rest:
+            written = os.writev(file, rest)
+            while rest and written >= len(rest[0]):
+                written -= len(rest.pop(0))
+            if rest:
+                rest[0] = rest[0][written:]
 
 
 def sync_files(*files: int) -> None:

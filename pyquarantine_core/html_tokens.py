@@ -93,7 +93,7 @@ class Token:
         return next((one for one in self.attributes if one.name == name), None)
 
     def value(self, name: str) -> str | None:
-        """The value of that one as it stands in the document, for who needs no more of a tag."""
+        """The value of that one as it stands in the document; faster than to ask for its place."""
         if self.kind is not Kind.START:
             return None
         names_end = self.start + 1 + len(self.name)
@@ -132,9 +132,9 @@ def tokens(html: str) -> Iterator[Token]:
 
 
 def markup(html: str) -> Iterator[tuple[Kind, int, int, str]]:
-    """Kind, start, end and name of each token but texts, for who has thousands.
+    """Kind, start, end and name of each token that is no text; texts are what is between them.
 
-    Texts are what is between them.
+    Where there are thousands, most of which nobody looks at, this is faster than `tokens`.
     """
     start_kind, end_kind = Kind.START, Kind.END
     find, match = html.find, _WHOLE_TAG.match

@@ -6,14 +6,9 @@ past it is told with each; a message over a bound is never let through as if it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
-
-AROUND_HEADER = 3
-"""Bytes of a field beside name and value: its colon and line end."""
-_LONGEST_HEADER = 65_536 + AROUND_HEADER
-"""No MTA sends a longer header field: libmilter takes no larger packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +55,6 @@ class Limits:
     def from_config(cls, settings: Mapping[str, Any]) -> Self:
         """From the config's `limits`; what it leaves out has its default."""
         return cls(**settings)
-
-    def header_excess(self, count: int, size: Callable[[], int]) -> tuple[str, str]:
-        """What of a header is over a bound, and the setting of it; empty when nothing is.
-
-        Args:
-            count: of its fields.
-            size: tells the bytes of all of them; it is asked where they may be too many.
-        """
-        if count > self.header_count:
-            return f"more than {self.header_count} header fields", "header_count"
-        if count * _LONGEST_HEADER > self.header_bytes and size() > self.header_bytes:
-            return f"a header of more than {self.header_bytes} bytes", "header_bytes"
-        return "", ""
 
 
 DEFAULT_LIMITS = Limits()

@@ -7,17 +7,17 @@ import math
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 from pyquarantine_core.address import Recipient, folded, same_address
 from pyquarantine_core.body import Body
 from pyquarantine_core.changes import described
+from pyquarantine_core.client import Client
 from pyquarantine_core.errors import HeaderLimitError, PluginError
+from pyquarantine_core.header_meter import HeaderMeter
 from pyquarantine_core.header_text import decode_value, encode_value
-from pyquarantine_core.limits import AROUND_HEADER, DEFAULT_LIMITS, over
+from pyquarantine_core.limits import DEFAULT_LIMITS, over
 from pyquarantine_core.message_log import MessageLog
 from pyquarantine_core.patterns import Budget
 from pyquarantine_core.printable import shown
@@ -31,29 +31,6 @@ _HEADER_NAME = re.compile(r"[!-9;-~]+")
 _ADDRESS = re.compile(f"{_WORD}@{_WORD}")
 _MEASURED = 64
 """Header fields that are taken between two looks at whether they are too many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who handed the message to the MTA.
-
-    Attributes:
-        name: its host name, or what the MTA says instead.
-        address: None for a local submission, which has none.
-    """
-
-    name: str = ""
-    address: IPv4Address | IPv6Address | None = None
-
-    @classmethod
-    def from_text(cls, name: str, address: str | None) -> Client:
-        """From an address in text; IPv4-mapped IPv6 becomes IPv4."""
-        if not address:
-            return cls(name)
-        parsed = ip_address(address.partition("%")[0])
-        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
-            return cls(name, parsed.ipv4_mapped)
-        return cls(name, parsed)
 
 
 class Header:
@@ -142,7 +119,7 @@ class Message:
         self._indexed: tuple[Header, ...] | None = None
         self._index: dict[str, list[Header]] = {}
         self._places = iter(range(_MEASURED))
-        self._header_sizes = 0, 0
+        self._meter = HeaderMeter(self.received_headers)
         self._is_measured = False
         self._body = self.received_body
         self._bodies = [self.received_body]
@@ -162,7 +139,7 @@ class Message:
         try:
             place = next(self._places)
         except StopIteration:
-            if any(self._header_excess()):
+            if any(self._meter.excess(self.limits)):
                 return
             place = len(self.received_headers)
             self._places = iter(range(place + 1, place + _MEASURED))
@@ -413,21 +390,10 @@ class Message:
 
     def _measure(self) -> None:
         """Refuse to show a header that is over a bound; once it is known not to be, it is not."""
-        excess, setting = self._header_excess()
+        excess, setting = self._meter.excess(self.limits)
         if excess:
             raise HeaderLimitError(f"it has {over(excess, setting)}", excess)
         self._is_measured = True
-
-    def _header_excess(self) -> tuple[str, str]:
-        return self.limits.header_excess(len(self.received_headers), self._header_size)
-
-    def _header_size(self) -> int:
-        """Bytes of the headers received so far; each is counted once."""
-        counted, size = self._header_sizes
-        new = self.received_headers[counted:]
-        size += sum(len(one.name) + len(one.raw) + AROUND_HEADER for one in new)
-        self._header_sizes = counted + len(new), size
-        return size
 
     def _must_see(self, stage: Stage, part: str) -> None:
         if self.visible < stage:

@@ -15,10 +15,11 @@ from typing import TypeVarTuple
 import milter
 
 from pyquarantine_core.address import Recipient, mailbox, plain_address
+from pyquarantine_core.client import Client
 from pyquarantine_core.difference import header_difference
 from pyquarantine_core.engine import Cursor, RuleError
 from pyquarantine_core.errors import PyquarantineError, is_bug
-from pyquarantine_core.message import Client, Message
+from pyquarantine_core.message import Message
 from pyquarantine_core.message_log import log_done
 from pyquarantine_core.needs import BodyNeed, Needs, needs_of
 from pyquarantine_core.reply import reply_lines

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pyquarantine_core.errors import OutboxError, WrongResultError
 from pyquarantine_core.outbox_settings import OutboxSettings
 from pyquarantine_core.printable import listed, shown
-from pyquarantine_core.spool import Spool
+from pyquarantine_core.spool import REST, Spool
 from pyquarantine_core.types import Component, Delivery, Effect, EffectPhase
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ COUNT_AGAIN = 1.0
 """Seconds after which a worker counts again what waits."""
 AT_ONCE = 16
 """Notifications that are written, and wait for the disk, together; each is open meanwhile."""
-SHARE_OF_TIME = 50
-"""A count that takes long is good for so many times as long, so that it costs 2 % at most."""
 
 
 class Outbox(Component):
@@ -129,7 +127,7 @@ class _Room:
         begun = self._clock()
         self._items, self._bytes = self._spool.occupied()
         ended = self._clock()
-        self._count_at = ended + max(COUNT_AGAIN, SHARE_OF_TIME * (ended - begun))
+        self._count_at = ended + max(COUNT_AGAIN, REST * (ended - begun))
 
 
 @dataclass(frozen=True, slots=True)

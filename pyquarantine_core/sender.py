@@ -14,7 +14,7 @@ from pyquarantine_core.courier import Courier
 from pyquarantine_core.errors import OutboxError, UnreachableError
 from pyquarantine_core.outbox_items import Deferral, ItemFile
 from pyquarantine_core.outbox_settings import OutboxSettings
-from pyquarantine_core.spool import CONCLUDED, Claim, Spool
+from pyquarantine_core.spool import CONCLUDED, REST, Claim, Spool
 from pyquarantine_core.types import Delivery, Notification
 
 logger = logging.getLogger(__name__)
@@ -27,8 +27,6 @@ TROUBLE = 10.0
 """Seconds until the spool is looked at again after an error of its file system."""
 TIDY_AGAIN = 3600.0
 """Seconds after which what crashes have left is looked for again."""
-SHARE_OF_TIME = 50
-"""A look that takes long is followed by so many times as long without one."""
 STOP_TIMEOUT = 8.0
 """Seconds that deliveries under way have to end when the sender is told to stop."""
 
@@ -133,7 +131,7 @@ class Sender:
         begun = time.monotonic()
         self._tidy()
         pause = self.start_due()
-        rest = min(SHARE_OF_TIME * (time.monotonic() - begun), LOOK_AGAIN)
+        rest = min(REST * (time.monotonic() - begun), LOOK_AGAIN)
         return wait(rest, ()) and wait(max(0.0, pause - rest), (claim.woken,))
 
     def _by_notification(self, now: float) -> Mapping[str, Sequence[ItemFile]]:

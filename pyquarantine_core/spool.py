@@ -39,6 +39,9 @@ would be refused for now: what is gone cannot be published."""
 CONCLUDED = 30.0
 """Seconds after which an item is taken although it is not concluded: its worker has died then."""
 
+REST = 50
+"""Who looks through all that waits does not do so again for so many times as long: 2 % of time."""
+
 HEAD = 1024 * 1024
 """Bytes of the first line that are read when the rest is not."""
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from pyquarantine_core.body import Body
 from pyquarantine_core.changes import describe_changes
+from pyquarantine_core.client import Client
 from pyquarantine_core.errors import PluginError
-from pyquarantine_core.message import Client, Message
+from pyquarantine_core.message import Message
 from pyquarantine_core.testing.rules import received
 
 CONTENT = b"Subject:  Hello\r\n\tagain\r\nX-Eight:\xfc\xff\r\nsubject: other\r\n\r\nBody \xe4\r\n"

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from pyquarantine_core.address import Recipient
-from pyquarantine_core.message import Client, Message
+from pyquarantine_core.client import Client
+from pyquarantine_core.message import Message
 from pyquarantine_core.mime.structure import MimePart
 from pyquarantine_core.testing.hostile import CONTENTS
 from pyquarantine_core.testing.mail_mix import MIX

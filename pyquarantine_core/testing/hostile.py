@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pyquarantine_core.address import Recipient
-from pyquarantine_core.message import Client, Message
+from pyquarantine_core.client import Client
+from pyquarantine_core.message import Message
 from pyquarantine_core.testing.mail_mix import MIX
 from pyquarantine_core.testing.rules import received
 

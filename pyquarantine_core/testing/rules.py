@@ -22,12 +22,13 @@ from importlib_metadata import EntryPoint
 
 from pyquarantine_core.address import Recipient
 from pyquarantine_core.changes import describe_changes
+from pyquarantine_core.client import Client
 from pyquarantine_core.config import Config, build
 from pyquarantine_core.config_file import parse_config
 from pyquarantine_core.engine import ACCEPTED, Cursor
 from pyquarantine_core.hookspecs import GROUP, hookimpl
 from pyquarantine_core.loading import load_entry_points
-from pyquarantine_core.message import Client, Message
+from pyquarantine_core.message import Message
 from pyquarantine_core.registry import PluginPolicy, Status
 from pyquarantine_core.testing.mail import crlf, split
 from pyquarantine_core.types import Action, ActionType, Decision, Part, Stage

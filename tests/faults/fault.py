@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from random import Random
 
 from .load import Load
 from .scene import Scene
 
 
-class Fault:
+class Fault(ABC):
     """Something that goes wrong while mail flows.
 
     Attributes:
@@ -28,12 +29,12 @@ class Fault:
     may_leave: bool = False
     may_tell_twice: bool = False
 
-    def prepare(self, scene: Scene) -> None:
+    def prepare(self, scene: Scene) -> None:  # noqa: B027 - most need nothing
         """Change the config, bring what it takes, before the daemon starts."""
 
+    @abstractmethod
     def strike(self, scene: Scene, load: Load, chance: Random) -> None:
         """Do it, under load, and end it."""
-        raise NotImplementedError
 
     def complaints(self, scene: Scene) -> list[str]:
         """What else is not as promised, once all mail has arrived."""

@@ -9,7 +9,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -20,8 +19,6 @@ from pyquarantine_core.errors import StorageError
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
-_AT_ONCE = 16
-"""Chunks of a file that are written by one call."""
 _NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
 
 
@@ -118,8 +115,8 @@ class Directory:
             return False
         return True
 
-    def shows(self, name: str) -> bool:
-        """The same in less time; also False where that cannot be told."""
+    def is_visible(self, name: str) -> bool:
+        """The same in less time; False, too, where that cannot be told."""
         return os.access(name, os.F_OK, dir_fd=self._fd, follow_symlinks=False)
 
     def leads_to(self, name: str, file: int) -> bool:
@@ -226,9 +223,7 @@ class Directory:
         self._give(fd, created, like)
         if stat.S_IMODE(created.st_mode) != mode:
             os.fchmod(fd, mode)
-        remaining = iter(chunks)
-        while some := list(islice(remaining, _AT_ONCE)):
-            write_all(fd, some)
+        write_all(fd, chunks)
 
     def publish(self, hidden: str, name: str) -> None:
         """Give a file a second name; FileExistsError when that is taken (link(2))."""

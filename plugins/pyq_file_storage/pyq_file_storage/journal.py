@@ -70,7 +70,7 @@ def note(
         entry_id: which one.
         look: returns the entry as it is now; None: whoever wants to know has to look.
     """
-    if not directory.shows(INDEX):
+    if not directory.is_visible(INDEX):
         return
     with suppress(OSError), directory.inner(INDEX) as inner:
         until, entry = modified(directory), look()

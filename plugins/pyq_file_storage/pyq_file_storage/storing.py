@@ -139,8 +139,8 @@ class StoreInDirectory(StoreEffect):
         """Find an ID that no other message gets; the hidden data file holds it for us.
 
         Between its creation and its lock a check may take the file for a leftover and move it
-        aside: then it has lost its name, and we begin again. Whether the ID is that of an entry
-        is seen when it is published; that takes a clock that was put back, and the same queue ID.
+        aside: then it has lost its name, and we begin again. Whether an entry has the ID is seen
+        when it is published: one of the same microsecond and the same queue ID, or none either.
 
         Returns:
             The time in the ID, and the file's status.

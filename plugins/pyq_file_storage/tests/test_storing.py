@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -182,18 +183,24 @@ class Clock:
         return datetime(2026, 11, 22, 11, 55, 1, 123456 if self.still >= 0 else 123457, UTC)
 
 
+@pytest.fixture
+def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets the clock stand still for so many readings."""
+    return lambda still: monkeypatch.setattr(storing, "datetime", Clock(still))
+
+
 @pytest.mark.parametrize("metadata", [True, False])
 def test_an_id_that_a_message_on_its_way_has_is_not_taken(
     storage: FileStorage,
     directory: Path,
     mail: MakeMessage,
     store: Store,
-    monkeypatch: pytest.MonkeyPatch,
+    stop_clock: Callable[[int], None],
     metadata: bool,
 ) -> None:
     on_its_way = directory / ".20261122115501123456_4XYZ.tmp"
     on_its_way.write_text("taken")
-    monkeypatch.setattr(storing, "datetime", Clock(still=3))
+    stop_clock(3)
     assert store(storage, mail(), metadata=metadata) == "20261122115501123457_4XYZ"
     assert on_its_way.read_text() == "taken"
     assert len(names(directory)) == (3 if metadata else 2)
@@ -204,10 +211,10 @@ def test_metadata_that_another_message_has_left_is_not_taken_for_that_of_a_new_o
     directory: Path,
     mail: MakeMessage,
     store: Store,
-    monkeypatch: pytest.MonkeyPatch,
+    stop_clock: Callable[[int], None],
 ) -> None:
     (directory / "20261122115501123456_4XYZ.metadata").write_text('{"mailfrom": "other@x"}')
-    monkeypatch.setattr(storing, "datetime", Clock(still=3))
+    stop_clock(3)
     assert store(storage, mail(), metadata=False) == "20261122115501123457_4XYZ"
 
 
@@ -218,13 +225,13 @@ def test_after_a_clock_was_put_back_an_id_that_is_there_fails_once_and_is_not_to
     mail: MakeMessage,
     stage: Stage,
     store: Store,
-    monkeypatch: pytest.MonkeyPatch,
+    stop_clock: Callable[[int], None],
     suffix: str,
 ) -> None:
     hidden = "." if suffix.endswith(".tmp") else ""
     there = directory / f"{hidden}20261122115501123456_4XYZ{suffix}"
     there.write_text("taken")
-    monkeypatch.setattr(storing, "datetime", Clock(still=1))
+    stop_clock(1)
     effect = stage(storage, mail())
 
     def keep() -> None:
