@@ -310,12 +310,11 @@ def test_a_message_that_is_being_held_is_not_there_for_commands_before_it_is_com
 ) -> None:
     entry = hold(quarantine)
     directory = Path(entry.variables["Q_DATAFILE"]).parent
-    os.link(directory / f"{entry.id}.metadata", directory / f".{entry.id}.metadata.tmp")
-    (directory / f"{entry.id}.metadata").unlink()
+    (directory / entry.id).rename(directory / f".{entry.id}.tmp")
     for operation in ("release", "delete", "copy", "notify"):
         operators[0].begin(entry, operation)
         assert operators[0].end() == ["EntryNotFoundError"]
     assert smtp_sink.received == ()
-    os.link(directory / f".{entry.id}.metadata.tmp", directory / f"{entry.id}.metadata")
+    os.link(directory / f".{entry.id}.tmp", directory / entry.id)
     operators[0].begin(entry, "release")
     assert operators[0].end() == list(RECIPIENTS)

@@ -20,6 +20,12 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 _NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
+# Of file systems and of kernels that do not know O_TMPFILE (open(2)).
+_NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
+_OPEN_FILES = "/proc/self/fd"
+
+UNNAMED = getattr(os, "O_TMPFILE", 0) if Path(_OPEN_FILES).is_dir() else 0
+"""Opens a file without a name; 0 where the system has none, or no way to name it later."""
 
 
 class NotPlainError(OSError):
@@ -180,6 +186,21 @@ class Directory:
         """A descriptor for writing a file that did not exist."""
         return os.open(name, _CREATE, 0o600, dir_fd=self._fd)
 
+    def create_unnamed(self) -> int | None:
+        """The same for a file without a name (open(2), O_TMPFILE).
+
+        Returns:
+            None where there are none, as on NFS, or where they could not be named afterwards.
+        """
+        if not UNNAMED:
+            return None
+        try:
+            return os.open(".", os.O_WRONLY | UNNAMED, 0o600, dir_fd=self._fd)
+        except OSError as error:
+            if error.errno in _NO_UNNAMED:
+                return None
+            raise
+
     def fill(
         self,
         fd: int,
@@ -224,6 +245,10 @@ class Directory:
         if stat.S_IMODE(created.st_mode) != mode:
             os.fchmod(fd, mode)
         write_all(fd, chunks)
+
+    def give_name(self, fd: int, name: str) -> None:
+        """Give an open file without a name its first; FileExistsError when that is taken."""
+        os.link(f"{_OPEN_FILES}/{fd}", name, dst_dir_fd=self._fd)
 
     def publish(self, hidden: str, name: str) -> None:
         """Give a file a second name; FileExistsError when that is taken (link(2))."""

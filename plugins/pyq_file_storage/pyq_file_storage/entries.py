@@ -1,11 +1,8 @@
 """The entries of a directory: what they are called, and which files make up one.
 
 An entry is a plain file `ID`, its data, and beside it `ID.metadata` if it has any. While they are
-written both have hidden names. Data is published first and removed first, so that
-
-- metadata without data is no entry: the data was removed;
-- data without metadata is none as long as the metadata still has its hidden name only: it was
-  not committed.
+written neither has its name. Data is published last and removed first: an entry is there as long
+as its data is, and metadata alone is none.
 """
 
 from __future__ import annotations
@@ -14,6 +11,7 @@ import os
 import re
 import stat
 from datetime import datetime
+from secrets import token_hex
 from typing import Any
 
 from pyq_file_storage.directory import Directory, NotPlainError
@@ -25,6 +23,8 @@ SUFFIX = ".metadata"
 _LONGEST = 255 - len(f".{SUFFIX}.tmp")
 _HIDDEN = re.compile(r"\.([0-9]{14,20}_[A-Za-z0-9]+)(?:\.tmp|\.metadata\.(?:tmp|new))")
 
+_NO_DIGITS = re.compile("[^0-9]+")
+_UNREADABLE = re.compile("[^A-Za-z0-9]+")
 _QUEUE_ID = 64
 """Characters of a queue ID that an entry's ID shows; those of MTAs are shorter."""
 _USUAL = 16 * 1024
@@ -32,9 +32,13 @@ _USUAL = 16 * 1024
 
 
 def new_id(now: datetime, queue_id: str) -> str:
-    """Time (UTC) to the microsecond and queue ID, such as `20261122115501123456_4XYZ`."""
-    readable = re.sub("[^A-Za-z0-9]", "", queue_id)[:_QUEUE_ID]
-    return f"{now:%Y%m%d%H%M%S%f}_{readable or 'NOQUEUE'}"
+    """Time (UTC) to the microsecond and queue ID, such as `20261122115501123456_4XYZ`.
+
+    A message without a queue ID gets a random one, since others may come in that microsecond.
+    """
+    time = _NO_DIGITS.sub("", now.isoformat(timespec="microseconds").partition("+")[0])
+    readable = _UNREADABLE.sub("", queue_id)[:_QUEUE_ID]
+    return f"{time}_{readable or f'NOQUEUE{token_hex(4)}'}"
 
 
 def is_entry_id(name: str) -> bool:
@@ -51,7 +55,7 @@ def is_entry_id(name: str) -> bool:
 
 
 def hidden(name: str) -> str:
-    """What a file is called before it is published."""
+    """What a file is called before it is published, if it has a name then."""
     return f".{name}.tmp"
 
 
@@ -64,13 +68,6 @@ def id_of_hidden(name: str) -> str | None:
     """The entry that a name belongs to, if it is one that we hide files under."""
     found = _HIDDEN.fullmatch(name)
     return None if found is None else found[1]
-
-
-def committed(directory: Directory, entry_id: str) -> bool:
-    """Whether data that has its public name is an entry."""
-    name = entry_id + SUFFIX
-    # Asked again because it may be published between the first two questions.
-    return directory.exists(name) or not directory.exists(hidden(name)) or directory.exists(name)
 
 
 def read_metadata(directory: Directory, entry_id: str) -> dict[str, Any]:
@@ -103,8 +100,6 @@ def read_entry(directory: Directory, entry_id: str, broken: list[str]) -> Entry:
         FileNotFoundError: there is none.
         NotPlainError: it is not a plain file.
     """
-    if not committed(directory, entry_id):
-        raise FileNotFoundError(entry_id)
     reason = ""
     try:
         stored = read_metadata(directory, entry_id)

@@ -1,7 +1,7 @@
 """What processes that died have left of entries: found by its names, and moved aside.
 
-It is safe beside processes that are alive, since each holds the lock of the data of what it is
-at work with: a milter from the first byte to the commit, a command as long as its claim.
+It is safe beside processes that are alive, since each holds locks of what it is at work with: a
+milter of both files from the first byte to the commit, a command of the data as long as its claim.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pyq_file_storage.aside import ASIDE, Aside
 from pyq_file_storage.directory import Directory, NotPlainError, explained, lock
 from pyq_file_storage.entries import (
     SUFFIX,
-    committed,
     hidden,
     hidden_update,
     id_of_hidden,
@@ -55,7 +54,7 @@ def metadata_alone(path: Path, names: Sequence[str]) -> Iterator[Fault]:
 def unused(directory: Directory, entry_id: str) -> Iterator[bool]:
     """Whether no process is at work with this entry, and then none begins until the end."""
     with ExitStack() as locked:
-        for name in _data_names(directory, entry_id):
+        for name in _locked_names(directory, entry_id):
             try:
                 file = locked.enter_context(directory.open_file(name))
             except (FileNotFoundError, NotPlainError):
@@ -66,11 +65,15 @@ def unused(directory: Directory, entry_id: str) -> Iterator[bool]:
         yield True
 
 
-def _data_names(directory: Directory, entry_id: str) -> Iterable[str]:
-    """The names of its data; one is enough when both are of one file, which has one lock."""
-    if directory.same_file(entry_id, hidden(entry_id)):
-        return (entry_id,)
-    return (hidden(entry_id), entry_id)  # in this order: it is published, never hidden
+def _locked_names(directory: Directory, entry_id: str) -> Iterable[str]:
+    """What a process may hold a lock of; of two names of one file one, since it has one lock.
+
+    Metadata is there for a moment before its data, which may have no name at all till then.
+    """
+    yield entry_id + SUFFIX
+    if not directory.same_file(entry_id, hidden(entry_id)):
+        yield hidden(entry_id)  # before the next: it is published, never hidden
+    yield entry_id
 
 
 def _fault(path: Path, entry_id: str, problem: str) -> Fault | None:
@@ -84,7 +87,7 @@ def _fault(path: Path, entry_id: str, problem: str) -> Fault | None:
         second_names, rest = _leftovers(directory, entry_id)
         if not second_names and not rest:
             return None
-        reason = OUTDATED if _is_entry(directory, entry_id) else problem
+        reason = OUTDATED if directory.exists(entry_id) else problem
     return Fault(
         name=entry_id,
         problem=reason,
@@ -112,19 +115,12 @@ def _mend(path: Path, entry_id: str, reason: str) -> bool:
     return bool(second_names or rest)
 
 
-def _is_entry(directory: Directory, entry_id: str) -> bool:
-    return directory.exists(entry_id) and committed(directory, entry_id)
-
-
 def _leftovers(directory: Directory, entry_id: str) -> tuple[Sequence[str], Sequence[str]]:
-    """The hidden names of files that are published too, and the files that are part of no entry.
-
-    They are in an order in which a crash amid makes no entry of them: the data goes first.
-    """
+    """The hidden names of files that are published too, and the files that are part of no entry."""
     metadata = entry_id + SUFFIX
     files = [hidden(metadata), hidden_update(metadata), hidden(entry_id)]
-    if not _is_entry(directory, entry_id):
-        files = [entry_id, metadata, *files]
+    if not directory.exists(entry_id):
+        files = [metadata, *files]
     pairs = (hidden(metadata), metadata), (hidden(entry_id), entry_id)
     second_names = [name for name, public in pairs if directory.same_file(name, public)]
     return second_names, [

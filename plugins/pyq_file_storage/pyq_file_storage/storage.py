@@ -17,7 +17,6 @@ from pyq_file_storage.directory import (
     lock,
 )
 from pyq_file_storage.entries import (
-    committed,
     id_of_hidden,
     is_entry_id,
     read_entry,
@@ -189,7 +188,7 @@ class FileStorage(Storage):
 
     def _data(self, directory: Directory, entry_id: str) -> BinaryIO:
         with self._explained(entry_id):
-            if not is_entry_id(entry_id) or not committed(directory, entry_id):
+            if not is_entry_id(entry_id):
                 raise FileNotFoundError(entry_id)
             return directory.open_file(entry_id)
 

@@ -58,6 +58,20 @@ def indexed(storage: FileStorage, directory: Path) -> FileStorage:
     return storage
 
 
+@pytest.fixture
+def hiding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where all files have names (NFS): those on their way are hidden."""
+    monkeypatch.setattr("pyq_file_storage.directory.UNNAMED", 0)
+
+
+@pytest.fixture(params=["unnamed", "hiding"])
+def either(request: pytest.FixtureRequest) -> str:
+    """Both kinds of file systems, one after the other."""
+    if request.param == "hiding":
+        request.getfixturevalue("hiding")
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def mail() -> MakeMessage:
     """Makes a message as the MTA hands it over."""

@@ -1,6 +1,6 @@
 """Does something with a storage in processes that die, or pause, before each step of it in turn.
 
-    python crashes.py kill|check OPERATION DIRECTORY [indexed]
+    python crashes.py kill|check OPERATION DIRECTORY plain|indexed|hiding
 
 For n = 1, 2, ... it prepares `DIRECTORY/n` and forks a process that does the operation there.
 Before its n-th call of the system that changes or finds a name, that one kills itself (`kill`), or
@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from pyq_file_storage import directory as directory_of_files
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.address import Recipient
@@ -98,9 +99,10 @@ def leave_all_kinds(storage: FileStorage, directory: Path) -> None:
     os.link(directory / data, directory / f".{data}.tmp")
     (directory / f".{data}.metadata.tmp").write_text("older")
     (directory / f".{data}.metadata.new").write_text("{")
-    for name in ("20200101000000_HALF", ".20200101000000_HALF.metadata.tmp"):
+    for name in ("20200101000000_HALF.metadata", ".20200101000000_HALF.tmp"):
         (directory / name).write_text(f"content of {name}")
-    os.link(directory / "20200101000000_HALF", directory / ".20200101000000_HALF.tmp")
+    public = directory / "20200101000000_HALF.metadata"
+    os.link(public, public.with_name(f".{public.name}.tmp"))
     (directory / "20200101000000_LOST.metadata").write_text("lost")
 
 
@@ -118,12 +120,14 @@ OPERATIONS: dict[str, Callable[[FileStorage], None]] = {
 }
 
 
-def run(mode: str, operation: str, directory: Path, *, indexed: bool) -> int:
+def run(mode: str, operation: str, directory: Path, kind: str) -> int:
     """Go through all steps; returns how many processes there were."""
+    if kind == "hiding":
+        directory_of_files.UNNAMED = 0
     for number in itertools.count(1):
         storage = FileStorage(directory / str(number))
         storage.set_up()
-        if indexed:
+        if kind == "indexed":
             (directory / str(number) / ".index").mkdir()
             list(storage.find(Query()))
         if operation == "mend":
@@ -183,6 +187,4 @@ def do(
 
 
 if __name__ == "__main__":
-    sys.stdout.write(
-        f"{run(sys.argv[1], sys.argv[2], Path(sys.argv[3]), indexed=len(sys.argv) > 4)}\n"
-    )
+    sys.stdout.write(f"{run(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4])}\n")

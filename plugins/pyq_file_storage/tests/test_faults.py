@@ -35,10 +35,10 @@ def mend(storage: FileStorage) -> None:
 
 
 def leave_half(directory: Path) -> None:
-    """What a daemon leaves that is killed between the two links of a commit."""
+    """What a daemon that hides files leaves when it is killed between the links of a commit."""
     for name, content in ((f".{HALF}.tmp", "half"), (f".{HALF}.metadata.tmp", "{}")):
         (directory / name).write_text(content)
-    os.link(directory / f".{HALF}.tmp", directory / HALF)
+    os.link(directory / f".{HALF}.metadata.tmp", directory / f"{HALF}.metadata")
 
 
 def test_where_all_is_well_nothing_is_found(
@@ -111,13 +111,14 @@ def test_a_daemon_that_cannot_move_them_starts_all_the_same(
     (directory / ".aside").write_text("a file")
     storage.set_up()
     assert f"cannot move {HALF} to {directory}/.aside: Not a directory" in caplog.text
-    assert (directory / HALF).read_text() == "half"
+    assert (directory / f".{HALF}.tmp").read_text() == "half"
     (fault,) = storage.faults(metadata=True)
     assert fault.mend is not None
     with pytest.raises(StorageError, match="Not a directory"):
         fault.mend()
 
 
+@pytest.mark.usefixtures("either")
 def test_what_a_living_process_writes_is_not_touched(
     storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:

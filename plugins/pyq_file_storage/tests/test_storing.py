@@ -3,8 +3,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +28,19 @@ FOLDED_LINES = b"Subject: caf\xe9 \xff\r\n\t  folded\r\n \x01 oddly\r\n"
 
 def names(directory: Path) -> list[str]:
     return sorted(one.name for one in directory.iterdir())
+
+
+def sizes(directory: Path) -> dict[str, int]:
+    """Of the files in a directory by name, and of those that this process has open without one."""
+    unnamed = (one for one in Path("/proc/self/fd").iterdir() if is_unnamed(one, directory))
+    return {one.name: one.stat().st_size for one in [*directory.iterdir(), *unnamed]}
+
+
+def is_unnamed(open_file: Path, directory: Path) -> bool:
+    with suppress(FileNotFoundError):  # that of the listing itself
+        target = os.readlink(open_file)  # noqa: PTH115 - which is no path
+        return target.startswith(f"{directory}/") and target.endswith(" (deleted)")
+    return False
 
 
 # -- what is stored --------------------------------------------------------------------------
@@ -164,12 +179,28 @@ def test_an_id_is_the_time_in_utc_and_the_queue_id(
 
 
 @pytest.mark.parametrize(
-    ("queue_id", "part"), [("", "NOQUEUE"), ("../.x\0/é", "x"), ("é", "NOQUEUE"), ("a_b", "ab")]
+    ("queue_id", "part"),
+    [
+        ("", "NOQUEUE[0-9a-f]{8}"),
+        ("../.x\0/é", "x"),
+        ("é", "NOQUEUE[0-9a-f]{8}"),
+        ("a_b", "ab"),
+        ("x" * 200, "x{64}"),
+    ],
 )
 def test_a_queue_id_is_reduced_to_letters_and_digits(
     storage: FileStorage, mail: MakeMessage, store: Store, queue_id: str, part: str
 ) -> None:
-    assert store(storage, mail(queue_id=queue_id)).partition("_")[2] == part
+    assert re.fullmatch(f"[0-9]{{20}}_{part}", store(storage, mail(queue_id=queue_id)))
+
+
+def test_messages_without_a_queue_id_share_no_id_in_the_same_microsecond(
+    storage: FileStorage, mail: MakeMessage, store: Store, stop_clock: Callable[[int], None]
+) -> None:
+    stop_clock(2)
+    one, other = (store(storage, mail(queue_id="")) for _ in range(2))
+    assert one != other
+    assert one.partition("_")[0] == other.partition("_")[0]
 
 
 class Clock:
@@ -189,6 +220,7 @@ def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return lambda still: monkeypatch.setattr(storing, "datetime", Clock(still))
 
 
+@pytest.mark.usefixtures("hiding")
 @pytest.mark.parametrize("metadata", [True, False])
 def test_an_id_that_a_message_on_its_way_has_is_not_taken(
     storage: FileStorage,
@@ -218,6 +250,7 @@ def test_metadata_that_another_message_has_left_is_not_taken_for_that_of_a_new_o
     assert store(storage, mail(), metadata=False) == "20261122115501123457_4XYZ"
 
 
+@pytest.mark.usefixtures("hiding")
 @pytest.mark.parametrize("suffix", ["", ".metadata", ".metadata.tmp"])
 def test_after_a_clock_was_put_back_an_id_that_is_there_fails_once_and_is_not_touched(
     storage: FileStorage,
@@ -257,6 +290,7 @@ def test_a_commit_leaves_only_the_public_names(
     assert {(directory / name).stat().st_nlink for name in names(directory)} == {1}
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("suffix", ["", ".metadata"])
 def test_nothing_is_ever_overwritten_nor_undone_that_belongs_to_others(
     storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage, suffix: str
@@ -272,24 +306,26 @@ def test_nothing_is_ever_overwritten_nor_undone_that_belongs_to_others(
     assert other.read_text() == "of somebody else"
 
 
+@pytest.mark.usefixtures("either")
 def test_a_disk_that_is_full_fails_the_data_and_undo_leaves_nothing(
     storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:
     effect = stage(storage, mail(body=b"x" * 100_000))
     with disk_of(5000), pytest.raises(StorageError, match=f"cannot store in {directory}: "):
         effect.prepare()
-    assert [one.stat().st_size for one in directory.iterdir()] == [5000]
+    assert list(sizes(directory).values()) == [5000]
     effect.undo()
     assert names(directory) == []
 
 
+@pytest.mark.usefixtures("either")
 def test_a_disk_that_is_full_fails_the_metadata_and_undo_leaves_nothing(
     storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:
     effect = stage(storage, mail(recipients=("somebody@example.org",) * 1000))
     with disk_of(5000), pytest.raises(StorageError):
         effect.prepare()
-    assert len(names(directory)) == 2
+    assert len(sizes(directory)) == 2
     effect.undo()
     assert names(directory) == []
 
@@ -330,6 +366,7 @@ def test_a_directory_that_another_one_has_replaced_fails_it_too(
     assert names(directory) == names(directory.with_name("moved")) == []
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("step", [1, 2, 3], ids=["data", "metadata", "directory"])
 def test_a_disk_that_breaks_when_it_is_to_keep_something_leaves_nothing(
     storage: FileStorage,
@@ -385,16 +422,17 @@ class Synced:
 
     def _see(self, frame: object, event: str, argument: object) -> None:
         if event == "c_return" and argument is os.fsync:
-            self.sizes.append({one.name: one.stat().st_size for one in self._directory.iterdir()})
+            self.sizes.append(sizes(self._directory))
 
 
+@pytest.mark.usefixtures("either")
 def test_each_file_is_synced_whole_before_it_is_published_and_then_the_directory(
     storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:
     effect = stage(storage, mail(body=b"x" * 100_000))
     with Synced(directory) as preparing:
         effect.prepare()
-    written = {one.name: one.stat().st_size for one in directory.iterdir()}
+    written = sizes(directory)
     assert len(preparing.sizes) == len(written) == 2
     assert preparing.sizes[-1] == written
     with Synced(directory) as committing:

@@ -79,7 +79,7 @@ class StorageContract(FindingContract):
         entry = storage.get(entry_id)
         assert (entry.id, entry.size, entry.subject) == (entry_id, len(STORED), "Hello")
         assert (entry.sender, entry.recipients) == (SENDER, RECIPIENTS)
-        assert (entry.queue_id, entry.smtputf8) == ("4XyZ1234", True)
+        assert (entry.queue_id, entry.smtputf8) == (message.queue_id, True)
         assert entry.quarantine == "rule/action"
         assert entry.variables["GROUP"] == "value"
         assert entry.variables[f"{PREFIX}_ID"] == entry_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from pyquarantine_core.address import Recipient
@@ -40,8 +41,9 @@ def store(storage: Storage, message: Message, **new: Any) -> str:
 
 
 def new_message(sender: str = SENDER, recipients: tuple[str, ...] = RECIPIENTS) -> Message:
-    """A message of 8-bit text, to be stored as `STORED`."""
+    """A message of 8-bit text, to be stored as `STORED`; each has a queue ID of its own."""
     message = received(MAIL, sender=sender, recipients=())
+    message.queue_id = secrets.token_hex(5).upper()
     for address in recipients:
         message.receive_recipient(Recipient(address))
     return message
