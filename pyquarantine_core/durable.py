@@ -66,13 +66,9 @@ def write_all(file: int, chunks: Iterable[bytes]) -> None:
     """Write all of it to an open file: a full disk cuts writev(2) short before it fails."""
     remaining = iter(chunks)
     while some := list(islice(remaining, _AT_ONCE)):
-        rest = [memoryview(chunk) for chunk in some]
-        while rest:
-            written = os.writev(file, rest)
-            while rest and written >= len(rest[0]):
-                written -= len(rest.pop(0))
-            if rest:
-                rest[0] = rest[0][written:]
+        left = sum(map(len, some)) - os.writev(file, some)
+        while left:
+            left -= os.write(file, b"".join(some)[-left:])
 
 
 def sync_files(*files: int) -> None:

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Iterator
 from encodings.aliases import aliases
+from functools import lru_cache
 
 WORD = 75
 """Characters that an encoded word may have (RFC 2047, section 2)."""
@@ -56,6 +57,7 @@ def _charsets() -> dict[str, str]:
 _CHARSETS = _charsets()
 
 
+@lru_cache(maxsize=256)
 def codec_of(charset: str, *, to_read: bool = True) -> str | None:
     """Python's codec for a charset; None for one that is not known or not fit for mail.
 

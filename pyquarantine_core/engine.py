@@ -281,7 +281,7 @@ class Cursor:
 
     def _ahead(self, stage: Stage) -> Iterator[tuple[Conditions, BoundAction | None]]:
         """The rules (None) and actions at the cursor and after it that are not ruled out yet."""
-        changes = Part.NOTHING
+        changes = Part.VARIABLES  # which a condition may set, too
         for index in range(self._rule, len(self.rules.rules)):
             rule = self.rules.rules[index]
             first = 0
@@ -294,15 +294,13 @@ class Cursor:
             for action in rule.actions[first:]:
                 if not self._ruled_out(action.step, action.conditions, stage, changes):
                     yield action.conditions, action
-                    changes |= action.type.changes | Part.VARIABLES
+                    changes |= action.type.changes
 
     def _ruled_out(self, step: Step, conditions: Conditions, stage: Stage, changes: Part) -> bool:
         for bound in conditions.all:
             match = self._known.get(bound)
             if match is None:
-                if bound.type.decided_at > stage or bound.type.parts_read & (
-                    changes | Part.VARIABLES
-                ):
+                if bound.type.decided_at > stage or bound.type.parts_read & changes:
                     continue
                 try:
                     match = self._check(step, bound)

@@ -25,7 +25,6 @@ from pyquarantine_core.types import Effect, Stage
 
 logger = logging.getLogger(__name__)
 
-_LINE_BREAK = re.compile(rb"\r?\n")
 _WORD = r"[^\s<>@\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
 _HEADER_NAME = re.compile(r"[!-9;-~]+")
 _ADDRESS = re.compile(f"{_WORD}@{_WORD}")
@@ -66,7 +65,7 @@ class Header:
     def line(self) -> bytes:
         """As it stands in a stored message, line breaks as CRLF."""
         name = self.name.encode("utf-8", "surrogateescape")
-        raw = _LINE_BREAK.sub(b"\r\n", self.raw) if b"\n" in self.raw else self.raw
+        raw = self.raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         return b"%b:%b\r\n" % (name, raw)
 
 
@@ -227,7 +226,7 @@ class Message:
         self._must_see(Stage.BODY, "the body")
         self._measure()
         headers = self.received_headers if original else self._current_headers
-        yield b"".join(header.line for header in headers) + b"\r\n"
+        yield b"".join([header.line for header in headers]) + b"\r\n"
         yield from (self.received_body if original else self._body).chunks()
 
     @property

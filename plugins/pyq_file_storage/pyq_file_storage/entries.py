@@ -23,7 +23,7 @@ SUFFIX = ".metadata"
 _LONGEST = 255 - len(f".{SUFFIX}.tmp")
 _HIDDEN = re.compile(r"\.([0-9]{14,20}_[A-Za-z0-9]+)(?:\.tmp|\.metadata\.(?:tmp|new))")
 
-_NO_DIGITS = re.compile("[^0-9]+")
+_NO_DIGITS = str.maketrans("", "", "-T:.")
 _UNREADABLE = re.compile("[^A-Za-z0-9]+")
 _QUEUE_ID = 64
 """Characters of a queue ID that an entry's ID shows; those of MTAs are shorter."""
@@ -36,7 +36,7 @@ def new_id(now: datetime, queue_id: str) -> str:
 
     A message without a queue ID gets a random one, since others may come in that microsecond.
     """
-    time = _NO_DIGITS.sub("", now.isoformat(timespec="microseconds").partition("+")[0])
+    time = now.replace(tzinfo=None).isoformat(timespec="microseconds").translate(_NO_DIGITS)
     readable = _UNREADABLE.sub("", queue_id)[:_QUEUE_ID]
     return f"{time}_{readable or f'NOQUEUE{token_hex(4)}'}"
 

@@ -106,8 +106,9 @@ class FindingContract(TypeContract):
     def test_what_other_processes_have_stored_is_found_at_once(
         self, storage: Storage, elsewhere: Elsewhere
     ) -> None:
+        stored = {store(storage, new_message())}
+        assert set(_ids(storage, Query())) == stored  # what is kept of a look may be kept too long
         processes = elsewhere.at_once(store_and_tell, *[(10,)] * 3)
-        stored: set[str] = set()
         for _ in range(10):
             stored.update(process.hear() for process in processes)
             assert stored <= {entry.id for entry in storage.find(Query())}
