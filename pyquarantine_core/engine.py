@@ -226,8 +226,8 @@ class Cursor:
             return None
         self.ran.append(step.name)
         self._staged += [(effect, action) for effect in message.effects[before.effects :]]
-        if before.recipients and not message.recipients and decision in {None, ACCEPTED}:
-            return DISCARDED
+        if before.recipients and not message.recipients:
+            return DISCARDED if decision in (None, ACCEPTED) else decision
         return decision
 
     # -- conditions --------------------------------------------------------------------------

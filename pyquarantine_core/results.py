@@ -54,16 +54,16 @@ def refuse_undeclared(declared: Part | None, message: Message, before: Snapshot)
     Raises:
         PluginError: something else has.
     """
-    headers = message.current_headers is not before.headers
-    body = message.current_body is not before.body
-    recipients = message.current_recipients is not before.recipients
-    if not (headers or body or recipients):
-        return
-    changed = Part.HEADERS if headers else Part.NOTHING
-    changed |= Part.BODY if body else Part.NOTHING
-    changed |= Part.RECIPIENTS if recipients else Part.NOTHING
-    undeclared = changed & ~(declared or Part.NOTHING)
-    if undeclared and declared is None:
-        raise PluginError(f"it changes {undeclared.name}; a condition may set metavariables alone")
-    if undeclared:
-        raise PluginError(f"it changes {undeclared.name}, which its `changes` does not declare")
+    if message.current_headers is not before.headers:
+        _refuse_unless(declared, Part.HEADERS)
+    if message.current_body is not before.body:
+        _refuse_unless(declared, Part.BODY)
+    if message.current_recipients is not before.recipients:
+        _refuse_unless(declared, Part.RECIPIENTS)
+
+
+def _refuse_unless(declared: Part | None, changed: Part) -> None:
+    if declared is None:
+        raise PluginError(f"it changes {changed.name}; a condition may set metavariables alone")
+    if changed not in declared:
+        raise PluginError(f"it changes {changed.name}, which its `changes` does not declare")

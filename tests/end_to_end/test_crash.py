@@ -52,7 +52,7 @@ def path(install_plugin: InstallPlugin, tmp_path: Path) -> Path:
     return write_config(tmp_path / "pyquarantine.conf", settings)
 
 
-def test_what_a_killed_worker_has_left_is_moved_aside_when_the_daemon_starts(
+def test_a_worker_killed_while_it_stores_leaves_nothing_in_sight(
     path: Path, admin: Admin, tmp_path: Path
 ) -> None:
     (tmp_path / "die").touch()
@@ -60,16 +60,29 @@ def test_what_a_killed_worker_has_left_is_moved_aside_when_the_daemon_starts(
         send(daemon.address, MAIL)
     (tmp_path / "die").unlink()
     assert admin.held("hold") == []
+    with Daemon(path, "inet:0@127.0.0.1") as daemon:
+        assert send(daemon.address, MAIL).verdict is Verdict.ACCEPT
+        assert admin.out("check") == b"nothing is wrong\n"
+    (entry,) = admin.held("hold")
+    left = {one.name for one in (tmp_path / "spam").iterdir()} - {".aside"}  # without O_TMPFILE
+    assert left == {entry["id"], f"{entry['id']}.metadata"}
+
+
+def test_what_a_crash_has_left_hidden_is_moved_aside_when_the_daemon_starts(
+    path: Path, admin: Admin, tmp_path: Path
+) -> None:
+    """As a daemon leaves it where files always have names."""
+    spam = tmp_path / "spam"
+    spam.mkdir()
+    (spam / ".20200101000000_HALF.tmp").write_text("half")
+    (spam / ".20200101000000_HALF.metadata.tmp").write_text("{}")
+    assert admin.held("hold") == []
     assert admin.run("check", "--dry-run").returncode == 1
     with Daemon(path, "inet:0@127.0.0.1") as daemon:
-        daemon.wait_for_log(
-            f"was never finished; nobody was told of it; moved to {tmp_path}/spam/.aside"
-        )
-        assert send(daemon.address, MAIL).verdict is Verdict.ACCEPT
-    assert len(admin.held("hold")) == 1
+        daemon.wait_for_log(f"was never finished; nobody was told of it; moved to {spam}/.aside")
     assert admin.out("check") == b"nothing is wrong\n"
-    data, _metadata, _reasons = sorted((tmp_path / "spam" / ".aside").iterdir())
-    assert data.read_bytes().endswith(b"\r\n\r\ntext\r\n")
+    data, _metadata, _reasons = sorted((spam / ".aside").iterdir())
+    assert data.read_text() == "half"
 
 
 def test_a_daemon_that_starts_leaves_alone_what_another_is_storing(
