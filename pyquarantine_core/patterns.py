@@ -58,6 +58,7 @@ _SPACED = re.compile(
     _SYNTAX + r"| (?P<remark>\#[^\n]*) | (?P<space>\s+) | .", re.VERBOSE | re.DOTALL
 )
 _POSIX_CLASS = re.compile(r"\\.|(?P<name>\[:[^]\\]*:\])", re.DOTALL)
+_ALL_BUT_ONE = re.compile(r"\[\^(\\(?:x..|u.{4}|U.{8}|N\{[^}]*\}|[0-7]{1,3}|.)|[^\\])\]", re.DOTALL)
 _SCOPED_CASE = re.compile(r"\(\?[a-z-]*i[a-z-]*:")
 _COST = r"""(?:[deis](?:<=?[0-9]+)?
   | [0-9]+<=?[deis]<=?[0-9]+
@@ -258,6 +259,8 @@ def _translate(pattern: str, *, verbose: bool) -> str:
             if sizes[-1] > MAX_SIZE:
                 objection = f"repeats make the pattern longer than {MAX_SIZE} characters"
         elif kind not in ("space", "remark", "comment"):
+            if kind == "set" and "|" in pattern:
+                text = _ALL_BUT_ONE.sub(_twice, text)
             size = 1
             sizes[-1] += size
         if objection:
@@ -272,6 +275,12 @@ def _translate(pattern: str, *, verbose: bool) -> str:
             " set the case for the whole pattern"
         )
     return "".join(parts)
+
+
+def _twice(found: re.Match[str]) -> str:
+    """`[^aa]` for `[^a]`: `regex` 2026.11.15 takes `[^a]|[^b]` for what is neither a nor b."""
+    again = "\\]" if found[1] == "]" else found[1]
+    return f"[^{found[1]}{again}]"
 
 
 def _literal_start(pattern: str) -> str:

@@ -71,6 +71,8 @@ def found(pattern: Pattern | re.Pattern[str], text: str) -> object:
 
 @settings(max_examples=400, deadline=None)
 @given(grammar, st.booleans(), st.sampled_from(["", "", "(?a)", "(?x)", "(?s)"]))
+@example(pattern="(?:[^a]|[^s])", ignore_case=False, prefix="")
+@example(pattern=r"b[^\x61]|b[^]]", ignore_case=True, prefix="")
 def test_an_accepted_pattern_finds_what_re_finds(
     pattern: str, ignore_case: bool, prefix: str
 ) -> None:

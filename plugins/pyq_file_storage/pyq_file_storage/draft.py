@@ -31,8 +31,13 @@ class Draft:
         file = directory.create_unnamed()
         self._is_hidden = file is None
         self.file = directory.create(hidden(name)) if file is None else file
-        lock(self.file)
-        self._created = os.fstat(self.file)
+        try:
+            lock(self.file)
+            self._created = os.fstat(self.file)
+        except OSError:  # NFS has locks only as long as its lock manager runs (ENOLCK)
+            self.unhide()
+            os.close(self.file)
+            raise
 
     @property
     def is_there(self) -> bool:
