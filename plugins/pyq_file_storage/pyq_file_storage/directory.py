@@ -8,10 +8,11 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from pyq_file_storage import unnamed
 from pyquarantine_core.durable import write_all
 from pyquarantine_core.errors import StorageError
 
@@ -20,29 +21,6 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 _NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
-# Of file systems and of kernels that do not know O_TMPFILE (open(2)).
-_NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
-_OPEN_FILES = "/proc/self/fd"
-
-UNNAMED = getattr(os, "O_TMPFILE", 0) if Path(_OPEN_FILES).is_dir() else 0
-"""Opens a file without a name; 0 where the system has none, or no way to name it later."""
-
-
-@cache
-def _keeps_unnamed(device: int) -> bool:
-    """Whether the file system makes a file last that is synced before it gets its first name.
-
-    Others are not trusted: fsync(2) of such a file does nothing on btrfs before Linux 6.16, and
-    ZFS waits for a whole transaction group to name it.
-    """
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text(errors="replace")
-    except OSError:
-        return False
-    found = (line.split() for line in mounts.splitlines())
-    kinds = {one[one.index("-") + 1] for one in found if one[2] == wanted}
-    return bool(kinds) and kinds <= {"ext4", "xfs", "tmpfs"}
 
 
 class NotPlainError(OSError):
@@ -204,19 +182,8 @@ class Directory:
         return os.open(name, _CREATE, 0o600, dir_fd=self._fd)
 
     def create_unnamed(self) -> int | None:
-        """The same for a file without a name (open(2), O_TMPFILE).
-
-        Returns:
-            None where there are none, as on NFS, or where they could not be named afterwards.
-        """
-        if not UNNAMED or not _keeps_unnamed(self.opened.st_dev):
-            return None
-        try:
-            return os.open(".", os.O_WRONLY | UNNAMED, 0o600, dir_fd=self._fd)
-        except OSError as error:
-            if error.errno in _NO_UNNAMED:
-                return None
-            raise
+        """The same for a file that has no name yet; None where there are none (`unnamed`)."""
+        return unnamed.create(self._fd, self.opened.st_dev)
 
     def fill(
         self,
@@ -265,7 +232,7 @@ class Directory:
 
     def give_name(self, fd: int, name: str) -> None:
         """Give an open file without a name its first; FileExistsError when that is taken."""
-        os.link(f"{_OPEN_FILES}/{fd}", name, dst_dir_fd=self._fd)
+        unnamed.give_name(fd, self._fd, name)
 
     def publish(self, hidden: str, name: str) -> None:
         """Give a file a second name; FileExistsError when that is taken (link(2))."""

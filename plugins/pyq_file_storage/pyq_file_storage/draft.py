@@ -12,8 +12,8 @@ from pyq_file_storage.entries import hidden
 class Draft:
     """A new file, open to be written and locked, that nobody finds under its name yet.
 
-    Where the system knows files without a name (open(2), O_TMPFILE), one that is never published
-    goes with its process. Elsewhere, as on NFS, the file has a hidden name until it is public.
+    Where there are files without a name (`unnamed`), one that is never published goes with its
+    process. Elsewhere, as on NFS, the file has a hidden name until it is public.
 
     Args:
         directory: where it will be.
@@ -35,8 +35,10 @@ class Draft:
             lock(self.file)
             self._created = os.fstat(self.file)
         except OSError:  # NFS has locks only as long as its lock manager runs (ENOLCK)
-            self.unhide()
-            os.close(self.file)
+            try:
+                self.unhide()
+            finally:
+                os.close(self.file)
             raise
 
     @property
@@ -58,16 +60,23 @@ class Draft:
 
     def unpublish(self) -> bool:
         """Take its name away, if it has it; returns whether it had."""
-        was_public, self._is_public = self._is_public, False
+        was_public = self._is_public
         if was_public:
             self._directory.remove(self.name)
+            self._is_public = False
         return was_public
 
-    def unhide(self) -> None:
-        """Take its hidden name away, if it has one; unless it is published, it is gone then."""
-        if self._is_hidden:
+    def unhide(self) -> bool:
+        """Take its hidden name away, if it has one; unless it is published, it is gone then.
+
+        Returns:
+            Whether it had one.
+        """
+        was_hidden = self._is_hidden
+        if was_hidden:
             self._directory.remove(hidden(self.name))
             self._is_hidden = False
+        return was_hidden
 
     def close(self) -> None:
         """Close and unlock it; it may still be unpublished."""

@@ -23,7 +23,7 @@ SUFFIX = ".metadata"
 _LONGEST = 255 - len(f".{SUFFIX}.tmp")
 _HIDDEN = re.compile(r"\.([0-9]{14,20}_[A-Za-z0-9]+)(?:\.tmp|\.metadata\.(?:tmp|new))")
 
-_NO_DIGITS = str.maketrans("", "", "-T:.")
+_SEPARATORS = str.maketrans("", "", "-T:.")
 _UNREADABLE = re.compile("[^A-Za-z0-9]+")
 _QUEUE_ID = 64
 """Characters of a queue ID that an entry's ID shows; those of MTAs are shorter."""
@@ -36,7 +36,7 @@ def new_id(now: datetime, queue_id: str) -> str:
 
     A message without a queue ID gets a random one, since others may come in that microsecond.
     """
-    time = now.replace(tzinfo=None).isoformat(timespec="microseconds").translate(_NO_DIGITS)
+    time = now.replace(tzinfo=None).isoformat(timespec="microseconds").translate(_SEPARATORS)
     readable = _UNREADABLE.sub("", queue_id)[:_QUEUE_ID]
     return f"{time}_{readable or f'NOQUEUE{token_hex(4)}'}"
 
@@ -100,12 +100,10 @@ def read_entry(directory: Directory, entry_id: str, broken: list[str]) -> Entry:
         FileNotFoundError: there is none.
         NotPlainError: it is not a plain file.
     """
-    reason = ""
-    try:
-        stored = read_metadata(directory, entry_id)
-    except BrokenMetadataError as error:
-        stored, reason = {}, str(error)
+    stored, reason = _usable_metadata(directory, entry_id)
     data = directory.stat(entry_id)  # after the metadata, since removing starts with the data
+    if not stored:  # and once more, since storing ends with it
+        stored, reason = _usable_metadata(directory, entry_id)
     if not stat.S_ISREG(data.st_mode):
         raise NotPlainError(entry_id)
     try:
@@ -115,3 +113,11 @@ def read_entry(directory: Directory, entry_id: str, broken: list[str]) -> Entry:
     if reason:
         broken.append(f"{entry_id}: {reason}")
     return found
+
+
+def _usable_metadata(directory: Directory, entry_id: str) -> tuple[dict[str, Any], str]:
+    """The metadata, or none and why."""
+    try:
+        return read_metadata(directory, entry_id), ""
+    except BrokenMetadataError as error:
+        return {}, str(error)

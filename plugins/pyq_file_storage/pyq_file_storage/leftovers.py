@@ -87,7 +87,7 @@ def _fault(path: Path, entry_id: str, problem: str) -> Fault | None:
         second_names, rest = _leftovers(directory, entry_id)
         if not second_names and not rest:
             return None
-        reason = OUTDATED if directory.exists(entry_id) else problem
+        reason = OUTDATED if _is_finished(directory, entry_id) else problem
     return Fault(
         name=entry_id,
         problem=reason,
@@ -115,12 +115,25 @@ def _mend(path: Path, entry_id: str, reason: str) -> bool:
     return bool(second_names or rest)
 
 
+def _is_finished(directory: Directory, entry_id: str) -> bool:
+    """Whether it is an entry: not one whose metadata has its hidden name alone.
+
+    When power fails, a file system may keep the one new name and lose the other.
+    """
+    metadata = entry_id + SUFFIX
+    lacks_metadata = directory.exists(hidden(metadata)) and not directory.exists(metadata)
+    return directory.exists(entry_id) and not lacks_metadata
+
+
 def _leftovers(directory: Directory, entry_id: str) -> tuple[Sequence[str], Sequence[str]]:
-    """The hidden names of files that are published too, and the files that are part of no entry."""
+    """The hidden names of files that are published too, and the files that are part of no entry.
+
+    The data goes first, so that a crash amid makes no entry of the rest.
+    """
     metadata = entry_id + SUFFIX
     files = [hidden(metadata), hidden_update(metadata), hidden(entry_id)]
-    if not directory.exists(entry_id):
-        files = [metadata, *files]
+    if not _is_finished(directory, entry_id):
+        files = [entry_id, metadata, *files]
     pairs = (hidden(metadata), metadata), (hidden(entry_id), entry_id)
     second_names = [name for name, public in pairs if directory.same_file(name, public)]
     return second_names, [

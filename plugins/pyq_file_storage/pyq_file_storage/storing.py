@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,7 +87,7 @@ class StoreInDirectory(StoreEffect):
             for draft in reversed(drafts):
                 draft.unhide()
             note(directory, self._since, drafts[0].name, self._stored)
-        self._close_drafts()
+            self._close_drafts()
 
     def undo(self) -> None:
         """Remove all names, data first: what is left by a crash amid is no entry.
@@ -96,19 +97,15 @@ class StoreInDirectory(StoreEffect):
         directory, drafts = self._directory, self._drafts
         if directory is None:
             return
-        try:
-            with explained(f"cannot remove from {self._path}"):
-                were_public = [draft.unpublish() for draft in drafts]
-                for draft in reversed(drafts):
-                    draft.unhide()
-                if any(were_public):
-                    directory.sync()
-                if drafts:
-                    note(directory, self._since, drafts[0].name)
-        finally:
-            self._close_drafts()
-            self._drafts = []
-            self.conclude()
+        with ExitStack() as ending, explained(f"cannot remove from {self._path}"):
+            ending.callback(self.conclude)
+            ending.callback(self._close_drafts)
+            were_public = [draft.unpublish() for draft in drafts]
+            were_hidden = [draft.unhide() for draft in reversed(drafts)]
+            if any(were_public):
+                directory.sync()
+            if any(were_public + were_hidden):
+                note(directory, self._since, drafts[0].name)
 
     def conclude(self) -> None:
         directory, self._directory = self._directory, None
@@ -123,14 +120,14 @@ class StoreInDirectory(StoreEffect):
         return entry(data.name, os.fstat(data.file), self._metadata)
 
     def _close_drafts(self) -> None:
-        for draft in self._drafts:
-            draft.close()
+        with ExitStack() as each:  # whatever happens to another one
+            for draft in self._drafts:
+                each.callback(draft.close)
 
     def _begin(self, directory: Directory) -> tuple[datetime, Draft]:
-        """Begin with the data, under an ID that no other message gets.
+        """Begin with the data, under the ID of this microsecond and queue ID.
 
-        Whether an entry has it already is seen when it is published: one of the same microsecond
-        and the same queue ID.
+        Whether an entry has that already is seen when it is published.
 
         Returns:
             The time in the ID, and the data's draft.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from pyq_file_storage.directory import Directory
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.address import Recipient
@@ -59,9 +60,19 @@ def indexed(storage: FileStorage, directory: Path) -> FileStorage:
 
 
 @pytest.fixture
+def unnamed(storage: FileStorage, directory: Path) -> None:
+    """Where files need no names."""
+    with Directory(directory) as opened:
+        file = opened.create_unnamed()
+    if file is None:
+        pytest.skip("this file system knows no files without names, or is not trusted with them")
+    os.close(file)
+
+
+@pytest.fixture
 def hiding(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where all files have names (NFS): those on their way are hidden."""
-    monkeypatch.setattr("pyq_file_storage.directory.UNNAMED", 0)
+    monkeypatch.setattr("pyq_file_storage.unnamed.UNNAMED", 0)
 
 
 @pytest.fixture(params=["unnamed", "hiding"])

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from pyq_file_storage import directory as directory_of_files
+from pyq_file_storage import unnamed
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.address import Recipient
@@ -123,7 +123,7 @@ OPERATIONS: dict[str, Callable[[FileStorage], None]] = {
 def run(mode: str, operation: str, directory: Path, kind: str) -> int:
     """Go through all steps; returns how many processes there were."""
     if kind == "hiding":
-        directory_of_files.UNNAMED = 0
+        unnamed.UNNAMED = 0
     for number in itertools.count(1):
         storage = FileStorage(directory / str(number))
         storage.set_up()

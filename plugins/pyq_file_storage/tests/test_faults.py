@@ -118,6 +118,18 @@ def test_a_daemon_that_cannot_move_them_starts_all_the_same(
         fault.mend()
 
 
+def test_data_whose_metadata_is_still_hidden_was_never_finished_either(
+    storage: FileStorage, directory: Path
+) -> None:
+    """As a power failure may leave it, which keeps one new name and loses the other."""
+    (directory / HALF).write_text("half")
+    (directory / f".{HALF}.metadata.tmp").write_text("{}")
+    storage.set_up()
+    assert names(directory) == [".aside"]
+    assert names(directory / ".aside") == [HALF, f"{HALF}.metadata", "reasons.txt"]
+    assert list(storage.entries()) == []
+
+
 @pytest.mark.usefixtures("either")
 def test_what_a_living_process_writes_is_not_touched(
     storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage

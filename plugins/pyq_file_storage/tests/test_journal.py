@@ -13,7 +13,7 @@ from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.testing.disks import disk_of
 
-from .indexed import found, later, nothing_noticed
+from .indexed import FOREIGN, found, later, nothing_noticed, put
 
 if TYPE_CHECKING:
     from .conftest import MakeMessage, Stage, Store
@@ -169,3 +169,14 @@ def test_a_backup_that_is_put_back_hides_nothing_that_was_stored_after_it(
         file.write_bytes(content)
     os.utime(directory, ns=(modified, modified))
     assert found(indexed) == stored[::-1]
+
+
+@pytest.mark.usefixtures("unnamed")
+def test_a_message_that_is_given_up_hides_nothing_that_another_program_puts_there(
+    indexed: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
+) -> None:
+    effect = stage(indexed, mail())
+    effect.prepare()
+    put(directory, FOREIGN)
+    effect.undo()
+    assert found(indexed) == [FOREIGN]

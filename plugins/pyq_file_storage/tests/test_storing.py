@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import re
@@ -280,6 +281,41 @@ def test_after_a_clock_was_put_back_an_id_that_is_there_fails_once_and_is_not_to
 
 
 # -- the steps -------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("unnamed")
+def test_until_the_commit_a_message_has_no_name_where_that_can_be(
+    storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
+) -> None:
+    effect = stage(storage, mail())
+    effect.prepare()
+    assert names(directory) == []
+    effect.commit()
+    assert len(names(directory)) == 2
+
+
+@pytest.mark.usefixtures("either")
+def test_without_locks_nothing_is_stored_and_nothing_left(
+    storage: FileStorage,
+    directory: Path,
+    mail: MakeMessage,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on NFS when its lock manager does not run."""
+
+    def refuse(_file: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    effect = stage(storage, mail())
+    before = os.listdir("/proc/self/fd")  # noqa: PTH208 - names alone
+    with monkeypatch.context() as locks:
+        locks.setattr(fcntl, "flock", refuse)
+        with pytest.raises(StorageError, match="No locks available"):
+            effect.prepare()
+    effect.undo()
+    assert names(directory) == []
+    assert len(os.listdir("/proc/self/fd")) == len(before)  # noqa: PTH208 - likewise
 
 
 def test_a_commit_leaves_only_the_public_names(
