@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from pyq_file_storage import unnamed
-from pyquarantine_core.durable import write_all
+from pyquarantine_core.durable import NotPlainError, write_all
 from pyquarantine_core.errors import StorageError
 
 # O_NONBLOCK: opening a FIFO must not wait for its writer (open(2)).
@@ -21,10 +21,6 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 _NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
-
-
-class NotPlainError(OSError):
-    """The name leads to something other than a regular file, such as a link or a FIFO."""
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from datetime import datetime
 from secrets import token_hex
 from typing import Any
 
-from pyq_file_storage.directory import Directory, NotPlainError
+from pyq_file_storage.directory import Directory
 from pyq_file_storage.metadata import LIMIT, BrokenMetadataError, decode, entry
+from pyquarantine_core.durable import NotPlainError
 from pyquarantine_core.printable import printable
 from pyquarantine_core.types import Entry
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from pyq_file_storage.directory import Directory, NotPlainError
+from pyq_file_storage.directory import Directory
 from pyq_file_storage.entries import is_entry_id
 from pyq_file_storage.journal import INDEX, JOURNAL, Columns, NoIndexError
 from pyq_file_storage.owner import rights_of
+from pyquarantine_core.durable import NotPlainError
 from pyquarantine_core.types import Query
 
 DATABASE = "index.sqlite"

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from pyq_file_storage.aside import ASIDE, Aside
-from pyq_file_storage.directory import Directory, NotPlainError, explained, lock
+from pyq_file_storage.directory import Directory, explained, lock
 from pyq_file_storage.entries import (
     SUFFIX,
     hidden,
@@ -20,6 +20,7 @@ from pyq_file_storage.entries import (
     id_of_hidden,
     is_entry_id,
 )
+from pyquarantine_core.durable import NotPlainError
 from pyquarantine_core.types import Fault
 
 UNFINISHED = "was never finished; nobody was told of it"

@@ -12,7 +12,6 @@ from typing import Any, BinaryIO, Self
 from pyq_file_storage.claim import FileClaim
 from pyq_file_storage.directory import (
     Directory,
-    NotPlainError,
     explained,
     lock,
 )
@@ -27,7 +26,7 @@ from pyq_file_storage.leftovers import hidden_leftovers, metadata_alone
 from pyq_file_storage.metadata import BrokenMetadataError
 from pyq_file_storage.storing import StoreInDirectory
 from pyq_file_storage.unclear import unclear_entries
-from pyquarantine_core.durable import make_directory
+from pyquarantine_core.durable import NotPlainError, make_directory
 from pyquarantine_core.errors import EntryNotFoundError, StorageError
 from pyquarantine_core.types import (
     Claim,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pyq_file_storage.directory import Directory, NotPlainError, explained
+from pyq_file_storage.directory import Directory, explained
 from pyq_file_storage.entries import SUFFIX, is_entry_id, read_entry
 from pyq_file_storage.leftovers import unused
+from pyquarantine_core.durable import NotPlainError
 from pyquarantine_core.types import Entry, Fault
 
 SAY_WHO = "release it with --from and -t, or delete it with -a"

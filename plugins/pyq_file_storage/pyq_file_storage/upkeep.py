@@ -16,10 +16,11 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from pyq_file_storage.directory import Directory, NotPlainError
+from pyq_file_storage.directory import Directory
 from pyq_file_storage.entries import SUFFIX, is_entry_id, read_entry
 from pyq_file_storage.index import Index, State
 from pyq_file_storage.journal import JOURNAL, Columns, columns, decode, modified
+from pyquarantine_core.durable import NotPlainError
 
 logger = logging.getLogger(__name__)
 

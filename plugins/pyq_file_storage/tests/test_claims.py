@@ -12,12 +12,10 @@ from pyq_file_storage.storage import FileStorage
 from pyquarantine_core.errors import EntryNotFoundError, StorageError
 from pyquarantine_core.testing.disks import disk_of
 
+from .files import names
+
 if TYPE_CHECKING:
     from .conftest import MakeMessage, Store
-
-
-def names(directory: Path) -> list[str]:
-    return sorted(one.name for one in directory.iterdir())
 
 
 def test_keep_only_rewrites_the_recipients_and_nothing_else(

@@ -10,14 +10,12 @@ from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.errors import StorageError
 
+from .files import names
+
 if TYPE_CHECKING:
     from .conftest import MakeMessage, Stage, Store
 
 HALF = "20200101000000_HALF"
-
-
-def names(directory: Path) -> list[str]:
-    return sorted(one.name for one in directory.iterdir())
 
 
 def found(storage: FileStorage, *, metadata: bool = True) -> dict[str, str]:
