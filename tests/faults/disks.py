@@ -53,7 +53,7 @@ class FullDisk(_Directory):
 
 
 class FullTemporaryDisk(Fault):
-    """Large bodies are kept in files on the way: too many at once for the disk of those."""
+    """Large bodies are kept in files on the way; the disk of those is full, then small."""
 
     name = "temporary-full"
 
@@ -65,8 +65,9 @@ class FullTemporaryDisk(Fault):
         scene.set_environment("TMPDIR", str(directory))
 
     def strike(self, scene: Scene, load: Load, chance: Random) -> None:
-        load.send_large(6, 5 * 1024 * 1024)
-        scene.wait_for_deferrals(2)
+        with _filled(scene.directory / "tmp" / "filler"):
+            load.send_large(6, 5 * 1024 * 1024)
+            scene.wait_for_deferrals(2)
 
 
 class DirectoryGone(_Directory):
