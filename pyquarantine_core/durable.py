@@ -85,6 +85,11 @@ def sync_files(*files: int) -> None:
         os.fsync(file)
 
 
+def release_cache(file: int) -> None:
+    """Let go of the memory that caches a synced file which nobody is going to read soon."""
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def write(path: Path, content: Sequence[bytes], modified: float | None = None) -> None:
     """Write a file in one step, in the place of another if there is one; as `write_new`.
 

@@ -38,6 +38,17 @@ STEADY = 60.0
 """Seconds after which a generation counts as having started well."""
 LONGEST_DELAY = 30.0
 
+MEMORY = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
+}
+"""How the processes of a generation keep memory, unless the daemon's own environment says so.
+
+Each has one heap, of which up to 4 MB that are free stay with it; only what is larger than 1 MB
+goes back to the kernel at once. These are variables of glibc's malloc (mallopt(3)).
+"""
+
 
 @dataclass(slots=True)
 class _Generation:
@@ -136,6 +147,7 @@ class Supervisor:
                     *(["--debug"] if self._debug else []),
                 ],
                 pass_fds=descriptors,
+                env=MEMORY | os.environ,
             )
         except OSError as error:  # no process, memory or descriptor is left, or Python is gone
             channel.close()

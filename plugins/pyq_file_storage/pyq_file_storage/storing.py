@@ -18,7 +18,7 @@ from pyq_file_storage.draft import Draft
 from pyq_file_storage.entries import SUFFIX, new_id
 from pyq_file_storage.journal import note
 from pyq_file_storage.metadata import describe, encode, entry
-from pyquarantine_core.durable import sync_files
+from pyquarantine_core.durable import release_cache, sync_files
 from pyquarantine_core.errors import StorageError
 from pyquarantine_core.types import Entry, NewEntry, StoreEffect
 
@@ -69,6 +69,7 @@ class StoreInDirectory(StoreEffect):
                 self._drafts.append(Draft(directory, data.name + SUFFIX))
                 self._drafts[-1].write([content], self._mode)
             sync_files(*(draft.file for draft in self._drafts))
+            release_cache(data.file)
 
     def commit(self) -> None:
         """Publish metadata, then data: with its name the message is an entry.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,3 +141,24 @@ def test_files_that_root_writes_belong_to_the_owner_of_the_directory(
     owner = (directory.stat().st_uid, directory.stat().st_gid)
     store(storage, mail())
     assert {(one.stat().st_uid, one.stat().st_gid) for one in directory.iterdir()} == {owner}
+
+
+def test_what_is_held_does_not_fill_the_memory_of_the_machine(
+    storage: FileStorage, directory: Path, mail: MakeMessage, store: Store
+) -> None:
+    """The file system caches files that were just written, though nobody reads these soon."""
+    if on_tmpfs(directory):
+        pytest.skip("tmpfs has no other place than memory")
+    entry_id = store(storage, mail(body=b"x" * 1_000_000))
+    assert cached(directory / entry_id) < 100_000
+
+
+def cached(path: Path) -> int:
+    """Bytes of a file that are in memory."""
+    command = ["fincore", "--bytes", "--noheadings", "--output", "RES", str(path)]
+    return int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def on_tmpfs(path: Path) -> bool:
+    command = ["stat", "--file-system", "--format", "%T", str(path)]
+    return subprocess.run(command, capture_output=True, check=True).stdout.strip() == b"tmpfs"
