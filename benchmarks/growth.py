@@ -60,7 +60,7 @@ def subjects() -> tuple[Subject, ...]:
         Subject("rules", (1, 10, 100, 1000), lambda _: _mail(mail.message(3000)), _many_rules),
         Subject(
             "message size",
-            (10_000, 100_000, 1_000_000, 10_000_000),
+            (10_000, 100_000, 1_000_000, 10_000_000, 40_000_000),
             lambda size: _mail(mail.with_attachment(size)),
             lambda _: disclaim,
         ),

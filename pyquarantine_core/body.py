@@ -6,25 +6,30 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import BinaryIO
 
 SPOOL_LIMIT = 1024 * 1024
 """Bytes of a body that are kept in memory."""
-CHUNK = 64 * 1024
+CHUNK = 65535
+"""The most bytes of a body in one packet (libmilter's MILTER_CHUNK_SIZE)."""
 
 View = bytes | mmap.mmap
 """Bytes to search and to slice; slices are bytes."""
+_Part = bytes | range
+"""Bytes of a body, or which bytes of its file they are."""
 
 
 class Body:
     """Bytes to append to and to read by offset; lines end in CRLF, as the MTA sends them."""
 
     def __init__(self, chunks: Iterable[bytes] = (), *, spool_limit: int = SPOOL_LIMIT) -> None:
-        self._parts: list[bytes] = []
-        self._file: BinaryIO | None = None
-        self._limit = spool_limit
+        self._parts: list[_Part] = []
         self._size = 0
+        self._in_memory = 0
+        self._file: BinaryIO | None = None
+        self._is_file_of_another = False
+        self._limit = spool_limit
         for chunk in chunks:
             self.append(chunk)
 
@@ -42,72 +47,137 @@ class Body:
         Raises:
             OSError: the disk is full; what was there before is still readable.
         """
-        if self._file is None and self._size + len(chunk) > self._limit:
-            self._spool()
-        if self._file is None:
-            self._parts.append(chunk)
+        file = None if self._is_file_of_another else self._file
+        if file is None and self._in_memory + len(chunk) > self._limit:
+            file = self._spool()
+        if file is None:
+            self._add(chunk)
         else:
-            _write(self._file, chunk, self._size)
-        self._size += len(chunk)
+            _write(file, chunk, self._size)
+            self._add(range(self._size, self._size + len(chunk)))
+
+    def spliced(self, splices: Iterable[tuple[int, int, bytes]]) -> Body:
+        """A body like this one but for some of its bytes; what is on disk is shared, not copied.
+
+        Args:
+            splices: where what is replaced starts and ends, in ascending order, and what by.
+
+        Raises:
+            OSError: there is no descriptor left, or the disk is full.
+        """
+        new = Body(spool_limit=self._limit)
+        if self._file is not None:
+            new._file = os.fdopen(os.dup(self._file.fileno()), "rb", buffering=0)
+            new._is_file_of_another = True
+        at = 0
+        for start, end, data in (*splices, (self._size, self._size, b"")):
+            for part in (*self._between(at, start), data):
+                new._add(part)
+            at = end
+        if new._in_memory > new._limit:
+            try:
+                new._spool()
+            except OSError:
+                new.close()
+                raise
+        return new
 
     def read(self, offset: int = 0, size: int | None = None) -> bytes:
         """The bytes from `offset`, at most `size` of them."""
         end = self._size if size is None else min(self._size, offset + size)
-        if self._file is None:
-            return self._joined()[offset:end]
-        parts = []
-        while offset < end:
-            part = os.pread(self._file.fileno(), end - offset, offset)
-            if not part:
-                break
-            parts.append(part)
-            offset += len(part)
-        return b"".join(parts)
+        return b"".join(map(self._bytes, self._between(offset, end)))
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
-        """All bytes in order, at most `size` at a time."""
-        if all(len(part) <= size for part in self._parts) and self._file is None:
-            yield from self._parts
-            return
-        for offset in range(0, self._size, size):
-            yield self.read(offset, size)
+        """All bytes in order, so many at a time; the last ones may be fewer."""
+        some: list[bytes] = []
+        room = size
+        for part in self._parts:
+            at = 0
+            while at < len(part):
+                piece = part[at : at + room]
+                some.append(self._bytes(piece))
+                at += len(piece)
+                room -= len(piece)
+                if not room:
+                    yield b"".join(some)
+                    some, room = [], size
+        if some:
+            yield b"".join(some)
 
-    @contextmanager
-    def viewed(self) -> Iterator[View]:
-        """All bytes, valid within the context; those on disk are not copied into memory.
+    def view(self) -> View:
+        """All bytes; those on disk are mapped for as long as the view is kept, not copied.
 
         Raises:
-            OSError: there is no descriptor left.
+            OSError: there is no descriptor left, or the disk is full.
         """
-        if self._file is None:
-            yield self._joined()
-        else:
-            with mmap.mmap(self._file.fileno(), self._size, access=mmap.ACCESS_READ) as mapped:
-                yield mapped
+        file = self._file
+        if file is None:
+            self._parts = [self.read()]  # in one piece from now on
+            return self.read()
+        if self._parts != [range(self._size)]:
+            file = self._spool()
+        return mmap.mmap(file.fileno(), self._size, access=mmap.ACCESS_READ)
 
     def close(self) -> None:
         """Give the file back; nothing can be read afterwards."""
-        if self._file is not None:
-            with suppress(OSError):  # it is thrown away, and its message may be held already
-                self._file.close()
+        self._close_file()
         self._parts.clear()
         self._size = 0
 
-    def _joined(self) -> bytes:
-        """What is in memory, from now on in one piece."""
-        if len(self._parts) != 1:
-            self._parts = [b"".join(self._parts)]
-        return self._parts[0]
+    def _add(self, part: _Part) -> None:
+        self._size += len(part)
+        last = self._parts[-1] if self._parts else b""
+        if isinstance(part, bytes):
+            self._in_memory += len(part)
+        elif isinstance(last, range) and last.stop == part.start:
+            part = range(last.start, part.stop)
+            self._parts.pop()
+        if part:
+            self._parts.append(part)
 
-    def _spool(self) -> None:
+    def _between(self, start: int, end: int) -> Iterator[_Part]:
+        """The parts from one offset to another, cut to fit."""
+        at = 0
+        for part in self._parts:
+            if at >= end:
+                break
+            if start < at + len(part):
+                yield part[max(0, start - at) : end - at]
+            at += len(part)
+
+    def _bytes(self, part: _Part) -> bytes:
+        if isinstance(part, bytes):
+            return part
+        assert self._file is not None
+        pieces = []
+        while part:
+            piece = os.pread(self._file.fileno(), len(part), part.start)
+            if not piece:
+                break
+            pieces.append(piece)
+            part = part[len(piece) :]
+        return b"".join(pieces)
+
+    def _spool(self) -> BinaryIO:
+        """Move everything into a file of its own, in one piece."""
         file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the body
         try:
-            _write(file, self._joined(), 0)
+            at = 0
+            for chunk in self.chunks():
+                _write(file, chunk, at)
+                at += len(chunk)
         except BaseException:
             file.close()
             raise
-        self._file = file
-        self._parts.clear()
+        self._close_file()
+        self._file, self._is_file_of_another = file, False
+        self._parts, self._in_memory = [range(self._size)], 0
+        return file
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # it is thrown away, and its message may be held already
+                self._file.close()
 
 
 def _write(file: BinaryIO, data: bytes, offset: int) -> None:

@@ -32,9 +32,54 @@ def test_it_reads_as_the_bytes_put_together_in_memory_and_on_disk(
         assert body.read() == whole
         assert body.read(offset, size) == whole[offset:][:size]
         assert b"".join(body.chunks(7)) == whole
-        with body.viewed() as view:
-            assert (view[:], view.find(b"\0", offset)) == (whole, whole.find(b"\0", offset))
+        view = body.view()
+        assert (view[:], view.find(b"\0", offset)) == (whole, whole.find(b"\0", offset))
         assert all(len(chunk) == 7 for chunk, _ in pairwise(body.chunks(7)))
+
+
+@given(st.binary(max_size=60), st.integers(0, 80), st.data())
+def test_splices_change_what_they_say_and_nothing_else(
+    whole: bytes, limit: int, data: st.DataObject
+) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(whole)), max_size=8).map(sorted))
+    places = zip(cuts[::2], cuts[1::2], strict=False)
+    splices = [(start, end, data.draw(st.binary(max_size=30))) for start, end in places]
+    expected, at = b"", 0
+    for start, end, new in splices:
+        expected += whole[at:start] + new
+        at = end
+    expected += whole[at:]
+    source = Body([whole[:20], whole[20:]], spool_limit=limit)
+    body = source.spliced(splices)
+    again = body.spliced([(0, 0, b"before"), (len(body), len(body), b"after")])
+    assert source.read() == whole
+    source.append(b"more")
+    source.close()
+    body.append(b"end")
+    assert len(body) == len(expected + b"end")
+    assert body.read() == b"".join(body.chunks(7)) == body.view()[:] == expected + b"end"
+    body.close()
+    assert again.read() == b"before" + expected + b"after"
+    again.close()
+
+
+def test_splices_share_what_is_on_disk() -> None:
+    with closing(Body([b"x" * SPOOL_LIMIT, b"y"])) as source:
+        before = open_files()
+        bodies = [source.spliced([(1, 2, b"z" * (n + 1))]) for n in range(8)]
+        assert open_files() == before, "there is no other file"
+        for body in bodies:
+            body.close()
+
+
+def test_many_splices_do_not_stay_in_memory() -> None:
+    source = Body([b"x" * 100], spool_limit=100)
+    with closing(source.spliced([(0, 0, b"y" * 100)])) as body:
+        assert body.spooled
+        assert body.read() == b"y" * 100 + b"x" * 100
+    with disk_of(50), pytest.raises(OSError, match="File too large"):
+        source.spliced([(0, 0, b"y" * 100)])
+    assert source.read() == b"x" * 100
 
 
 def test_a_large_body_leaves_memory_for_a_file_without_a_name() -> None:

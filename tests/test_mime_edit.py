@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,6 +76,20 @@ def test_of_a_message_without_parts_the_headers_are_set(header: bytes) -> None:
     assert mail.get_content().rstrip("\r\n") == NEW
     assert mail["MIME-Version"] == "1.0"
     assert message.headers[0].line == message.received_headers[0].line or mail["Subject"] == "x"
+
+
+def test_once_a_large_message_is_edited_nothing_of_it_stays_in_memory() -> None:
+    attached = b"x" * 76 + b"\n"
+    mail = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nold\n--b\n\n%b--b--\n"
+    message = received(mail % (attached * 20_000))
+    assert message.body.spooled
+    edit = MessageEdit(message)
+    edit.replace_text(edit.root.parts[0], utf8(NEW))
+    edit.record()
+    del edit
+    assert "(deleted)" not in Path("/proc/self/maps").read_text(encoding="utf-8")
+    assert as_sent(message).endswith(attached.replace(b"\n", b"\r\n") + b"--b--\r\n")
+    message.close()
 
 
 TWICE = b"Content-Type: text/plain\nX: y\ncontent-type:  Text/Plain\n"

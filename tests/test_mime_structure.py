@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyquarantine_core.limits import DEFAULT_LIMITS, Limits
+from pyquarantine_core.mime.doubts import BARE_CR_BOUNDARY
 from pyquarantine_core.mime.structure import MimePart, Structure, scan
 
 MIXED = [("Content-Type", b"multipart/mixed; boundary=b")]
@@ -225,6 +226,13 @@ class TestBounds:
         assert scan(MIXED, body, Limits(mime_header_bytes=20)).limit.startswith("a part's header")
 
 
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"-", b"--", b"--b", b"--b--", b"x: y", b"x"])))
+def test_whatever_is_a_boundary_to_some_clients_is_a_doubt(pieces: list[bytes]) -> None:
+    body = b"--b\n\n" + b"".join(pieces)
+    few = Limits(mime_parts=3)
+    assert (scan(MIXED, body, few).doubt == BARE_CR_BOUNDARY) is (b"\r--" in body)
+
+
 class Counting(bytes):
     """Bytes that count how many of them are looked at."""
 
@@ -252,6 +260,7 @@ HOSTILE = {
     "headers without an end": b"--b\nContent-Type: text/plain;\n" + b" a=b;\n" * 10,
     "long lines": b"--b\n" + b"-" * 5000,
     "carriage returns": b"\r",
+    "dashes after carriage returns": b"\r--",
 }
 
 

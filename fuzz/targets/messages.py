@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from pyquarantine_core.address import Recipient
+from pyquarantine_core.body import View
 from pyquarantine_core.client import Client
 from pyquarantine_core.message import Message
 from pyquarantine_core.mime.structure import MimePart
@@ -62,7 +63,7 @@ def message_of(content: bytes) -> Message:
     return message
 
 
-def assert_others_stay(before: bytes, changed: Iterable[tuple[int, int]], after: bytes) -> None:
+def assert_others_stay(before: View, changed: Iterable[tuple[int, int]], after: View) -> None:
     """All bytes of a body outside of these stretches are in another one, in their order."""
     at = start = 0
     for end, following in [*changed, (len(before), len(before))]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from fuzz.targets.messages import SEEDS, WORDS, message_of
+from pyquarantine_core.body import View
 from pyquarantine_core.mime.content import ContentError, Encoded
 from pyquarantine_core.mime.edit import MessageEdit
 from pyquarantine_core.mime.protection import holds_inline_pgp, is_protected
@@ -36,7 +37,7 @@ def check(data: bytes) -> None:
     message.close()
 
 
-def _check_place(part: MimePart, body: bytes, *, is_root: bool) -> None:
+def _check_place(part: MimePart, body: View, *, is_root: bool) -> None:
     assert 0 <= part.header_start <= part.start <= part.end <= len(body)
     at = part.start
     for inner in part.parts:
@@ -51,7 +52,7 @@ def _check_place(part: MimePart, body: bytes, *, is_root: bool) -> None:
             assert body[one.start : one.end].endswith(one.value)
 
 
-def _read(part: MimePart, body: bytes) -> None:
+def _read(part: MimePart, body: View) -> None:
     assert isinstance(part.filename + part.charset + part.encoding + part.type, str)
     is_protected(part)
     read_text(part, body).encode()  # no surrogates

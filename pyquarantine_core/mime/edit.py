@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from pyquarantine_core.body import Body
 from pyquarantine_core.mime.doubts import meaning
 from pyquarantine_core.mime.entities import header_lines, new_boundary
 from pyquarantine_core.mime.reading import MessageParts
@@ -109,11 +108,8 @@ class MessageEdit(MessageParts):
 
     def record(self) -> None:
         """Put the edits on the message."""
-        pieces, at = [], 0
-        for splice in sorted(self._splices):
-            pieces += [self.body[at : splice.start], splice.data]
-            at = splice.end
-        self._message.replace_body(Body([*pieces, self.body[at:]]))
+        splices = ((one.start, one.end, one.data) for one in sorted(self._splices))
+        self._message.replace_body(self._message.body.spliced(splices))
         set_mime_headers(self._message, self._headers, drop_others=self._enclosed)
 
     def _is_ascii(self, part: MimePart) -> bool:

@@ -16,12 +16,12 @@ class MessageParts:
     """A message as it is now, taken apart; of what declares `Stage.BODY`.
 
     Attributes:
-        body: the bytes that offsets refer to.
+        body: the bytes that offsets refer to; a slice of them is `bytes`.
         structure: what is in them.
     """
 
     def __init__(self, message: Message) -> None:
-        self.body = message.body.read()
+        self.body = message.body.view()
         self.structure: Structure = scan(
             ((header.name, header.raw) for header in message.headers), self.body, message.limits
         )

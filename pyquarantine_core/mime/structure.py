@@ -29,10 +29,12 @@ from pyquarantine_core.mime.fields import FieldValue, read_media_type, read_word
 IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
 """Transfer encodings that leave bytes as they are."""
 
+_LF = ord("\n")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
-# Patterns find these in less than half the time of `bytes.find`.
-_DASHES_AFTER_LF = re.compile(rb"\n--")
-_DASHES_AFTER_CR = re.compile(rb"\r--")
+# Patterns find more than one byte in less than half the time of `bytes.find`.
+_DASHES_AFTER_LF = re.compile(rb"-(?<=\n-)-")
+_DASHES_AFTER_CR = re.compile(rb"-(?<=\r-)-")
+_DASHES_AFTER_EITHER = re.compile(rb"-(?<=[\r\n]-)-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +194,14 @@ class _Scan:
         self.open: list[MimePart] = []
         self.levels: dict[bytes, list[int]] = {}
         self.delimiter_of: dict[int, bytes] = {}
+        self.seen = 0
         self.count = 0
         self.limit = ""
         self.doubt = ""
 
     def run(self, root: MimePart) -> Structure:
         position = self._enter(root)
-        if self.levels and _DASHES_AFTER_CR.search(self.body):
-            self.doubt = self.doubt or BARE_CR_BOUNDARY
+        has_boundaries = bool(self.levels)
         while self.levels:
             at = self._next_dashes(position)
             if at < 0:
@@ -220,6 +222,8 @@ class _Scan:
             self._read_header(part)
             position = self._enter(part)
         self._leave(0, len(self.body), at_boundary=False)
+        if has_boundaries:
+            self._look_for_bare_cr(len(self.body))
         return Structure(root, self.limit, self.doubt)
 
     def _enter(self, part: MimePart) -> int:
@@ -276,11 +280,31 @@ class _Scan:
         return None, False
 
     def _next_dashes(self, position: int) -> int:
-        """Offset of the next line that begins like a boundary, from the line at `position` on."""
+        """Offset of the next line that begins like a boundary, from the line at `position` on.
+
+        A line after a bare CR is none, but mail clients differ there.
+        """
         if self.body[position : position + 2] == b"--":
             return position
-        found = _DASHES_AFTER_LF.search(self.body, position)
-        return -1 if found is None else found.start() + 1
+        self._look_for_bare_cr(position)
+        # To find one byte takes a thirtieth of the time, and base64 has no dashes.
+        while (dash := self.body.find(b"-", self.seen)) >= 0:
+            pattern = _DASHES_AFTER_LF if self.doubt else _DASHES_AFTER_EITHER
+            found = pattern.search(self.body, dash)
+            if found is None:
+                break
+            self.seen = found.end()
+            if self.body[found.start() - 1] == _LF:
+                return found.start()
+            self.doubt = BARE_CR_BOUNDARY
+        self.seen = len(self.body)
+        return -1
+
+    def _look_for_bare_cr(self, end: int) -> None:
+        """Whether a line after a bare CR begins like a boundary before this offset, too."""
+        if not self.doubt and _DASHES_AFTER_CR.search(self.body, self.seen, end):
+            self.doubt = BARE_CR_BOUNDARY
+        self.seen = end
 
     def _line(self, at: int) -> tuple[int, bytes]:
         end = self.body.find(b"\n", at) + 1 or len(self.body)

@@ -63,7 +63,7 @@ class PartText:
     codec: str
 
     @classmethod
-    def of(cls, part: MimePart, body: bytes, limits: Limits = DEFAULT_LIMITS) -> PartText:
+    def of(cls, part: MimePart, body: View, limits: Limits = DEFAULT_LIMITS) -> PartText:
         """The text of a part of this body.
 
         Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pyq_disclaimer.template import Disclaimer
-from pyquarantine_core.body import Body
 from pyquarantine_core.message import Message
 from pyquarantine_core.mime.edit import set_mime_headers
 from pyquarantine_core.mime.entities import (
@@ -35,10 +34,11 @@ def wrap(message: Message, disclaimer: Disclaimer) -> None:
             text_entity("html", disclaimer.html.replace("\n", "\r\n")),
         ],
     )
-    body = Body([line, b"\r\n", text, b"\r\n", line, b"\r\n", header_lines(attached), b"\r\n"])
-    for chunk in message.chunks():
-        body.append(chunk)
-    body.append(b"\r\n" + line + b"--\r\n")
+    header = b"".join([one.line for one in message.headers]) + b"\r\n"
+    before = [line, b"\r\n", text, b"\r\n", line, b"\r\n", header_lines(attached), b"\r\n", header]
+    after = b"\r\n" + line + b"--\r\n"
+    end = len(message.body)
+    body = message.body.spliced([(0, 0, b"".join(before)), (end, end, after)])
     fields = {"Content-Type": f'multipart/mixed; boundary="{boundary}"', **encoding}
     set_mime_headers(message, fields, drop_others=True)
     message.replace_body(body)

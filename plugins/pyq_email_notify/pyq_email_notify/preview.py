@@ -80,7 +80,8 @@ class Previewer:
         headers = ((header.name, header.raw) for header in message.headers)
         # Large bodies one after another: together they would take their memory and no less time.
         turn = self._large if message.body.spooled else nullcontext()
-        with turn, message.body.viewed() as body:
+        with turn:
+            body = message.body.view()
             structure = scan(headers, body, message.limits)
             pieces, cut = self._pieces_of(structure.root, body, message.limits)
             return pieces, cut or structure.limit
