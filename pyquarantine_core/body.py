@@ -111,12 +111,13 @@ class Body:
             OSError: there is no descriptor left, or the disk is full.
         """
         file = self._file
-        if file is None:
+        if file is None or not self._size:  # of size 0 a map would be the whole file
             self._parts = [self.read()]  # in one piece from now on
             return self.read()
         if self._parts != [range(self._size)]:
             file = self._spool()
-        return mmap.mmap(file.fileno(), self._size, access=mmap.ACCESS_READ)
+        # Private, since not every file system shares maps of what is open for writing.
+        return mmap.mmap(file.fileno(), self._size, mmap.MAP_PRIVATE, mmap.PROT_READ)
 
     def close(self) -> None:
         """Give the file back; nothing can be read afterwards."""

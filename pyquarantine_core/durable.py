@@ -87,7 +87,8 @@ def sync_files(*files: int) -> None:
 
 def release_cache(file: int) -> None:
     """Let go of the memory that caches a synced file which nobody is going to read soon."""
-    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    with suppress(OSError):
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def write(path: Path, content: Sequence[bytes], modified: float | None = None) -> None:

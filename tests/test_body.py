@@ -55,9 +55,11 @@ def test_splices_change_what_they_say_and_nothing_else(
     assert source.read() == whole
     source.append(b"more")
     source.close()
-    body.append(b"end")
-    assert len(body) == len(expected + b"end")
-    assert body.read() == b"".join(body.chunks(7)) == body.view()[:] == expected + b"end"
+    for end in (b"", b"end"):
+        body.append(end)
+        expected_now = expected + end
+        assert len(body) == len(expected_now)
+        assert body.read() == b"".join(body.chunks(7)) == body.view()[:] == expected_now
     body.close()
     assert again.read() == b"before" + expected + b"after"
     again.close()
@@ -115,6 +117,14 @@ def test_after_a_full_disk_what_was_there_is_still_readable() -> None:
     assert body.read() == b"x" * 100 + b"y" * 100
     body.append(b"end")
     assert body.read(200) == b"end"
+    body.close()
+
+
+def test_of_a_write_that_failed_nothing_is_seen() -> None:
+    body = Body(spool_limit=1)
+    with disk_of(4096), pytest.raises(OSError, match="File too large"):
+        body.append(b"x" * 5000)
+    assert body.view()[:] == body.read() == b""
     body.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,18 @@ def test_of_a_message_without_parts_the_headers_are_set(header: bytes) -> None:
     assert mail.get_content().rstrip("\r\n") == NEW
     assert mail["MIME-Version"] == "1.0"
     assert message.headers[0].line == message.received_headers[0].line or mail["Subject"] == "x"
+
+
+def test_a_large_message_is_enclosed_without_a_copy_of_it() -> None:
+    message = received(b"Content-Type: image/png\n\n" + b"x" * 76 * 40_000)
+    tracemalloc.start()
+    edit = MessageEdit(message)
+    edit.enclose(edit.root, "mixed", before=[text_entity("plain", "new")])
+    edit.record()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < len(message.body) / 5
+    message.close()
 
 
 def test_once_a_large_message_is_edited_nothing_of_it_stays_in_memory() -> None:

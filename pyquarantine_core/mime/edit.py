@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from pyquarantine_core.body import CHUNK
 from pyquarantine_core.mime.doubts import meaning
 from pyquarantine_core.mime.entities import header_lines, new_boundary
 from pyquarantine_core.mime.reading import MessageParts
@@ -113,8 +115,11 @@ class MessageEdit(MessageParts):
         set_mime_headers(self._message, self._headers, drop_others=self._enclosed)
 
     def _is_ascii(self, part: MimePart) -> bool:
-        old = self.body[part.header_start : part.end]
-        return old.isascii() and all(splice.data.isascii() for splice in self._splices)
+        old = (
+            self.body[at : min(at + CHUNK, part.end)]
+            for at in range(part.header_start, part.end, CHUNK)
+        )
+        return all(data.isascii() for data in chain(old, (one.data for one in self._splices)))
 
     def _put(self, start: int, rank: _Rank, data: bytes, end: int | None = None) -> None:
         self._splices.append(_Splice(start, rank, start if end is None else end, data))

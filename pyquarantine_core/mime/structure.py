@@ -29,12 +29,12 @@ from pyquarantine_core.mime.fields import FieldValue, read_media_type, read_word
 IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
 """Transfer encodings that leave bytes as they are."""
 
-_LF = ord("\n")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
-# Patterns find more than one byte in less than half the time of `bytes.find`.
-_DASHES_AFTER_LF = re.compile(rb"-(?<=\n-)-")
-_DASHES_AFTER_CR = re.compile(rb"-(?<=\r-)-")
-_DASHES_AFTER_EITHER = re.compile(rb"-(?<=[\r\n]-)-")
+# Patterns find these in less than half the time of `bytes.find`.
+_DASHES_AFTER_LF = re.compile(rb"\n--")
+_DASHES_AFTER_CR = re.compile(rb"\r--")
+_STRETCH = 1024
+"""So many bytes are searched at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,31 +280,31 @@ class _Scan:
         return None, False
 
     def _next_dashes(self, position: int) -> int:
-        """Offset of the next line that begins like a boundary, from the line at `position` on.
-
-        A line after a bare CR is none, but mail clients differ there.
-        """
+        """Offset of the next line that begins like a boundary, from the line at `position` on."""
         if self.body[position : position + 2] == b"--":
             return position
+        found = _DASHES_AFTER_LF.search(self.body, position, position + _STRETCH)
+        if found is not None:
+            return found.start() + 1
+        found = self._search(_DASHES_AFTER_LF, position, len(self.body))
+        at = len(self.body) if found is None else found.start() + 1
         self._look_for_bare_cr(position)
-        # To find one byte takes a thirtieth of the time, and base64 has no dashes.
-        while (dash := self.body.find(b"-", self.seen)) >= 0:
-            pattern = _DASHES_AFTER_LF if self.doubt else _DASHES_AFTER_EITHER
-            found = pattern.search(self.body, dash)
-            if found is None:
-                break
-            self.seen = found.end()
-            if self.body[found.start() - 1] == _LF:
-                return found.start()
-            self.doubt = BARE_CR_BOUNDARY
-        self.seen = len(self.body)
-        return -1
+        self._look_for_bare_cr(at)
+        return -1 if found is None else at
 
     def _look_for_bare_cr(self, end: int) -> None:
-        """Whether a line after a bare CR begins like a boundary before this offset, too."""
-        if not self.doubt and _DASHES_AFTER_CR.search(self.body, self.seen, end):
+        """Doubt a line before this offset that begins like a boundary, but after a bare CR."""
+        if not self.doubt and self._search(_DASHES_AFTER_CR, self.seen, end):
             self.doubt = BARE_CR_BOUNDARY
         self.seen = end
+
+    def _search(self, dashes: re.Pattern[bytes], start: int, end: int) -> re.Match[bytes] | None:
+        """The first such dashes after the break of a line, in these bytes.
+
+        One byte is found in a twentieth of the time, and base64 has no dashes.
+        """
+        first = self.body.find(b"-", start, end)
+        return None if first < 0 else dashes.search(self.body, max(start, first - 1), end)
 
     def _line(self, at: int) -> tuple[int, bytes]:
         end = self.body.find(b"\n", at) + 1 or len(self.body)

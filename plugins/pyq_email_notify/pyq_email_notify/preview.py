@@ -60,7 +60,13 @@ class Previewer:
         self._large = threading.Lock()
 
     def make(self, message: Message) -> Preview:
-        """The preview of a message; it fails only where the header cannot be looked at."""
+        """The preview of a message.
+
+        Raises:
+            HeaderLimitError: the header is larger than what is kept of one (`limits`).
+            OSError: the body is large, and there is no descriptor left, or no room for what
+                another action has made of it.
+        """
         pieces, cut = self._pieces(message)
         if cut:
             message.log.info("the preview of the message is cut: %s", cut)
