@@ -55,11 +55,11 @@ def test_splices_change_what_they_say_and_nothing_else(
     assert source.read() == whole
     source.append(b"more")
     source.close()
-    for end in (b"", b"end"):
-        body.append(end)
-        expected_now = expected + end
-        assert len(body) == len(expected_now)
-        assert body.read() == b"".join(body.chunks(7)) == body.view()[:] == expected_now
+    for more in (b"", b"end"):
+        body.append(more)
+        now = expected + more
+        assert len(body) == len(now)
+        assert body.read() == b"".join(body.chunks(7)) == body.view()[:] == now
     body.close()
     assert again.read() == b"before" + expected + b"after"
     again.close()
