@@ -60,7 +60,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class _Syslog(logging.handlers.SysLogHandler):
-    """A handler that a syslogd which does not read cannot hold up: mail goes on, lines are lost."""
+    """A handler that a syslogd which does not read cannot hold up: mail goes on, lines are lost.
+
+    While none listens, standard error gets the lines.
+    """
 
     _silent_until = 0.0
 
@@ -77,10 +80,13 @@ class _Syslog(logging.handlers.SysLogHandler):
         if not isinstance(error, OSError):  # a line that cannot be made, of a plugin's
             super().handleError(record)
             return
-        if error.errno != errno.EMSGSIZE:  # that line alone is too long
-            self._silent_until = time.monotonic() + SYSLOG_PAUSE
+        line = f"{self.format(record)}\n"
+        if not isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
+            line = f"syslog cannot be written to; lost: {line}"
+            if error.errno != errno.EMSGSIZE:  # that line alone is too long
+                self._silent_until = time.monotonic() + SYSLOG_PAUSE
         with contextlib.suppress(OSError):  # where syslog is gone, the journal may be gone, too
-            sys.stderr.write(f"syslog cannot be written to; lost: {self.format(record)}\n")
+            sys.stderr.write(line)
 
     def _connect_unixsocket(self, address: str) -> None:
         super()._connect_unixsocket(address)  # type: ignore[misc] # not in the stubs

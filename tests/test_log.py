@@ -16,6 +16,7 @@ import logging, pathlib, sys
 from pyquarantine_core.log import set_up_logging
 set_up_logging(syslog=pathlib.Path(sys.argv[1]))
 logging.getLogger("x").info("hello")
+logging.getLogger("x").info("again")
 """
 
 
@@ -175,7 +176,9 @@ def test_a_link_to_a_syslog_that_is_gone_is_no_syslog(tmp_path: Path) -> None:
     assert "INFO: hello" in log_to(tmp_path / "log")
 
 
-def test_a_syslog_that_does_not_listen_stops_nobody(tmp_path: Path) -> None:
+def test_while_no_syslog_listens_standard_error_gets_every_line(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(tmp_path / "log"))
-    log_to(tmp_path / "log")
+    hello, again = log_to(tmp_path / "log").splitlines()
+    assert hello.startswith("pyquarantine[")
+    assert (hello.endswith("INFO: hello"), again.endswith("INFO: again")) == (True, True)
