@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import filters
+from benchmarks.disk import quiet_directory
 from benchmarks.filters import Filter
 from benchmarks.load import MESSAGES, Load
 from benchmarks.report import Bound, Progress
@@ -22,8 +21,6 @@ OLD_RUNS = 3
 """Of 2.1.0, which takes up to a hundred times as long."""
 SLOWEST_P99 = 3.0
 """Times that of `noop`, for ham."""
-CANDIDATES = 8
-"""Directories of which the one is used where files cost least."""
 ROUND_TRIPS = 2
 """Of a ham message, at most."""
 
@@ -81,30 +78,10 @@ class Row:
 def measure(progress: Progress, only: Sequence[str] = (), runs: int = RUNS) -> Iterator[Row]:
     """Measure all works, or those whose names hold one of these words."""
     chosen = [one for one in works() if not only or any(word in one.name for word in only)]
-    # Nothing is deleted before the end.
+    # Nothing is deleted before the end, for that makes other files dear.
     with tempfile.TemporaryDirectory(prefix="bench") as name:
         for work in chosen:
-            yield _row(work, _quiet_directory(name), progress, runs)
-
-
-def _quiet_directory(where: str) -> Path:
-    """A new directory in which nothing makes files dear.
-
-    ext4 without a journal takes up to a hundred times as long to make a file where many were
-    deleted in the last minutes, since it passes over each of their inodes: other programs would be
-    measured. So of some directories in different parts of the disk this is the one in which a few
-    files were made fastest.
-    """
-    with contextlib.suppress(OSError):  # there may be no chattr(1); other file systems refuse it
-        subprocess.run(["chattr", "+T", where], stderr=subprocess.DEVNULL, check=False)
-    return min((Path(tempfile.mkdtemp(dir=where)) for _ in range(CANDIDATES)), key=_cost_of_files)
-
-
-def _cost_of_files(directory: Path) -> int:
-    began = time.thread_time_ns()
-    for number in range(20):
-        (directory / f"{number}").touch()
-    return time.thread_time_ns() - began
+            yield _row(work, quiet_directory(name), progress, runs)
 
 
 def _row(work: Work, place: Path, progress: Progress, runs: int) -> Row:

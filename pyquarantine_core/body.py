@@ -26,9 +26,7 @@ class Body:
     def __init__(self, chunks: Iterable[bytes] = (), *, spool_limit: int = SPOOL_LIMIT) -> None:
         self._parts: list[_Part] = []
         self._size = 0
-        self._in_memory = 0
-        self._file: BinaryIO | None = None
-        self._is_file_of_another = False
+        self._file: BinaryIO | None = None  # writable unless it is shared
         self._limit = spool_limit
         for chunk in chunks:
             self.append(chunk)
@@ -47,8 +45,9 @@ class Body:
         Raises:
             OSError: the disk is full; what was there before is still readable.
         """
-        file = None if self._is_file_of_another else self._file
-        if file is None and self._in_memory + len(chunk) > self._limit:
+        file = self._file
+        is_shared = file is not None and not file.writable()
+        if is_shared or (file is None and self._size + len(chunk) > self._limit):
             file = self._spool()
         if file is None:
             self._add(chunk)
@@ -68,13 +67,12 @@ class Body:
         new = Body(spool_limit=self._limit)
         if self._file is not None:
             new._file = os.fdopen(os.dup(self._file.fileno()), "rb", buffering=0)
-            new._is_file_of_another = True
         at = 0
         for start, end, data in (*splices, (self._size, self._size, b"")):
             for part in (*self._between(at, start), data):
                 new._add(part)
             at = end
-        if new._in_memory > new._limit:
+        if sum(len(part) for part in new._parts if isinstance(part, bytes)) > new._limit:
             try:
                 new._spool()
             except OSError:
@@ -128,9 +126,7 @@ class Body:
     def _add(self, part: _Part) -> None:
         self._size += len(part)
         last = self._parts[-1] if self._parts else b""
-        if isinstance(part, bytes):
-            self._in_memory += len(part)
-        elif isinstance(last, range) and last.stop == part.start:
+        if isinstance(part, range) and isinstance(last, range) and last.stop == part.start:
             part = range(last.start, part.stop)
             self._parts.pop()
         if part:
@@ -171,8 +167,7 @@ class Body:
             file.close()
             raise
         self._close_file()
-        self._file, self._is_file_of_another = file, False
-        self._parts, self._in_memory = [range(self._size)], 0
+        self._file, self._parts = file, [range(self._size)]
         return file
 
     def _close_file(self) -> None:

@@ -79,8 +79,7 @@ def sync_files(*files: int) -> None:
     """
     if len(files) > 1:
         for file in files:
-            # On Linux this begins to write what is not written yet, and returns.
-            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            release_cache(file)  # on Linux this begins to write what is not written yet
     for file in files:
         os.fsync(file)
 

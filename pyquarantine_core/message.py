@@ -218,7 +218,7 @@ class Message:
         return Budget(self.limits, self.deadline)
 
     def chunks(self, *, original: bool = False) -> Iterator[bytes]:
-        """The message's bytes, lines in CRLF: as received, or as it is now.
+        """The message's bytes, lines in CRLF, as received or as it is now: first the header.
 
         Raises:
             HeaderLimitError: the header is larger than what is kept of one (`limits`).

@@ -38,7 +38,7 @@ STEADY = 60.0
 """Seconds after which a generation counts as having started well."""
 LONGEST_DELAY = 30.0
 
-MEMORY = {
+MALLOC = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
@@ -147,7 +147,7 @@ class Supervisor:
                     *(["--debug"] if self._debug else []),
                 ],
                 pass_fds=descriptors,
-                env=MEMORY | os.environ,
+                env=MALLOC | os.environ,
             )
         except OSError as error:  # no process, memory or descriptor is left, or Python is gone
             channel.close()

@@ -33,8 +33,8 @@ _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 # Patterns find these in less than half the time of `bytes.find`.
 _DASHES_AFTER_LF = re.compile(rb"\n--")
 _DASHES_AFTER_CR = re.compile(rb"\r--")
-_STRETCH = 1024
-"""So many bytes are searched at once."""
+_NEARBY = 1024
+"""Bytes in which a pattern alone finds a boundary sooner than with a jump to the next dash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class _Scan:
         self.open: list[MimePart] = []
         self.levels: dict[bytes, list[int]] = {}
         self.delimiter_of: dict[int, bytes] = {}
-        self.seen = 0
+        self.cr_looked_for = 0
         self.count = 0
         self.limit = ""
         self.doubt = ""
@@ -283,22 +283,22 @@ class _Scan:
         """Offset of the next line that begins like a boundary, from the line at `position` on."""
         if self.body[position : position + 2] == b"--":
             return position
-        found = _DASHES_AFTER_LF.search(self.body, position, position + _STRETCH)
+        found = _DASHES_AFTER_LF.search(self.body, position, position + _NEARBY)
         if found is not None:
             return found.start() + 1
-        found = self._search(_DASHES_AFTER_LF, position, len(self.body))
+        found = self._first(_DASHES_AFTER_LF, position, len(self.body))
         at = len(self.body) if found is None else found.start() + 1
         self._look_for_bare_cr(position)
         self._look_for_bare_cr(at)
         return -1 if found is None else at
 
     def _look_for_bare_cr(self, end: int) -> None:
-        """Doubt a line before this offset that begins like a boundary, but after a bare CR."""
-        if not self.doubt and self._search(_DASHES_AFTER_CR, self.seen, end):
+        """Doubt a line that begins like a boundary, but after a bare CR, up to this offset."""
+        if not self.doubt and self._first(_DASHES_AFTER_CR, self.cr_looked_for, end):
             self.doubt = BARE_CR_BOUNDARY
-        self.seen = end
+        self.cr_looked_for = end
 
-    def _search(self, dashes: re.Pattern[bytes], start: int, end: int) -> re.Match[bytes] | None:
+    def _first(self, dashes: re.Pattern[bytes], start: int, end: int) -> re.Match[bytes] | None:
         """The first such dashes after the break of a line, in these bytes.
 
         One byte is found in a twentieth of the time, and base64 has no dashes.

@@ -34,7 +34,7 @@ def wrap(message: Message, disclaimer: Disclaimer) -> None:
             text_entity("html", disclaimer.html.replace("\n", "\r\n")),
         ],
     )
-    header = b"".join([one.line for one in message.headers]) + b"\r\n"
+    header = next(message.chunks())
     before = [line, b"\r\n", text, b"\r\n", line, b"\r\n", header_lines(attached), b"\r\n", header]
     after = b"\r\n" + line + b"--\r\n"
     end = len(message.body)
