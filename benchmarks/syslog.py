@@ -18,9 +18,10 @@ def syslog(path: Path = SYSLOG_SOCKET) -> Iterator[None]:
     Raises:
         PermissionError: there is none, and this is not root.
     """
-    if path.exists():
+    if _listens(path):
         yield
         return
+    path.unlink(missing_ok=True)  # left by one that was killed
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(path))
         path.chmod(0o666)
@@ -32,6 +33,17 @@ def syslog(path: Path = SYSLOG_SOCKET) -> Iterator[None]:
             log.shutdown(socket.SHUT_RDWR)
             thread.join()
             path.unlink()
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        try:
+            line.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:  # of another type: none of ours
+            return True
+    return True
 
 
 def _read(log: socket.socket) -> None:

@@ -62,13 +62,21 @@ def write_several_new(files: Mapping[Path, Sequence[bytes]], modified: float | N
             os.close(descriptor)
 
 
-def write_all(file: int, chunks: Iterable[bytes]) -> None:
-    """Write all of it to an open file: a full disk cuts writev(2) short before it fails."""
+def write_all(file: int, chunks: Iterable[bytes]) -> int:
+    """Write all of it to an open file: a full disk cuts writev(2) short before it fails.
+
+    Returns:
+        How many bytes.
+    """
+    written = 0
     remaining = iter(chunks)
     while some := list(islice(remaining, _AT_ONCE)):
-        left = sum(map(len, some)) - os.writev(file, some)
+        size = sum(map(len, some))
+        written += size
+        left = size - os.writev(file, some)
         while left:
             left -= os.write(file, b"".join(some)[-left:])
+    return written
 
 
 def sync_files(*files: int) -> None:

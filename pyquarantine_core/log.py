@@ -22,7 +22,7 @@ SYSLOG_SOCKET = Path("/dev/log")
 SYSLOG_TIMEOUT = 0.5
 """Seconds that a line waits for a syslogd that does not read; then it is tried once more."""
 SYSLOG_PAUSE = 10.0
-"""Seconds without lines after one could not be written."""
+"""Seconds in which syslog is not tried again after a line could not be written."""
 
 LONGEST_LINE = 4000
 """Characters of a message that are logged; rsyslog cuts lines at 8 kB."""
@@ -65,14 +65,21 @@ class _Syslog(logging.handlers.SysLogHandler):
     While none listens, standard error gets the lines.
     """
 
-    _silent_until = 0.0
+    _paused_until = 0.0
+    _nobody_listens = False
 
     def format(self, record: logging.LogRecord) -> str:
         return f"pyquarantine[{record.process}]: {super().format(record)}"
 
     def emit(self, record: logging.LogRecord) -> None:
-        if time.monotonic() >= self._silent_until:
+        if time.monotonic() >= self._paused_until:
+            self._nobody_listens = False
             super().emit(record)
+        elif self._nobody_listens:
+            try:
+                _write_to_standard_error(self.format(record))
+            except Exception:
+                self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Whatever fails here must not reach who logs: a message may be committed already."""
@@ -80,17 +87,22 @@ class _Syslog(logging.handlers.SysLogHandler):
         if not isinstance(error, OSError):  # a line that cannot be made, of a plugin's
             super().handleError(record)
             return
-        line = f"{self.format(record)}\n"
-        if not isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
-            line = f"syslog cannot be written to; lost: {line}"
-            if error.errno != errno.EMSGSIZE:  # that line alone is too long
-                self._silent_until = time.monotonic() + SYSLOG_PAUSE
-        with contextlib.suppress(OSError):  # where syslog is gone, the journal may be gone, too
-            sys.stderr.write(line)
+        if error.errno != errno.EMSGSIZE:  # that line alone is too long
+            self._paused_until = time.monotonic() + SYSLOG_PAUSE
+        self._nobody_listens = isinstance(error, (ConnectionRefusedError, FileNotFoundError))
+        line = self.format(record)
+        _write_to_standard_error(
+            line if self._nobody_listens else f"syslog cannot be written to; lost: {line}"
+        )
 
     def _connect_unixsocket(self, address: str) -> None:
         super()._connect_unixsocket(address)  # type: ignore[misc] # not in the stubs
         self.socket.settimeout(SYSLOG_TIMEOUT)  # type: ignore[attr-defined] # likewise
+
+
+def _write_to_standard_error(line: str) -> None:
+    with contextlib.suppress(OSError):  # where syslog is gone, the journal may be gone, too
+        sys.stderr.write(f"{line}\n")
 
 
 def set_up_logging(

@@ -211,7 +211,7 @@ class Directory:
         *,
         mode: int,
         like: os.stat_result | None = None,
-    ) -> None:
+    ) -> int:
         """The same for a file that stays open; `sync_files` makes it last.
 
         Args:
@@ -220,11 +220,14 @@ class Directory:
             chunks: as for `fill`.
             mode: likewise.
             like: likewise.
+
+        Returns:
+            How many bytes it has.
         """
         self._give(fd, created, like)
         if stat.S_IMODE(created.st_mode) != mode:
             os.fchmod(fd, mode)
-        write_all(fd, chunks)
+        return write_all(fd, chunks)
 
     def give_name(self, fd: int, name: str) -> None:
         """Give an open file without a name its first; FileExistsError when that is taken."""

@@ -46,9 +46,13 @@ class Draft:
         """Whether it is still ours: a check may find a hidden one before it is locked."""
         return not self._is_hidden or self._directory.is_named(hidden(self.name), self._created)
 
-    def write(self, chunks: Iterable[bytes], mode: int) -> None:
-        """Write all of it, with these permissions; `sync_files` makes it last."""
-        self._directory.write(self.file, self._created, chunks, mode=mode)
+    def write(self, chunks: Iterable[bytes], mode: int) -> int:
+        """Write all of it, with these permissions; `sync_files` makes it last.
+
+        Returns:
+            How many bytes.
+        """
+        return self._directory.write(self.file, self._created, chunks, mode=mode)
 
     def publish(self) -> None:
         """Give it its name; FileExistsError when that is taken."""

@@ -22,6 +22,9 @@ from pyquarantine_core.durable import release_cache, sync_files
 from pyquarantine_core.errors import StorageError
 from pyquarantine_core.types import Entry, NewEntry, StoreEffect
 
+_LARGE = 64 * 1024
+"""Bytes of data that are worth a system call to have their memory back."""
+
 
 class StoreInDirectory(StoreEffect):
     """A message on its way into a directory.
@@ -60,7 +63,7 @@ class StoreInDirectory(StoreEffect):
             directory = self._directory = Directory(self._path)
             self._since = directory.opened.st_mtime_ns
             stored_at, data = self._begin(directory)
-            data.write(new.message.chunks(original=new.original), self._mode)
+            size = data.write(new.message.chunks(original=new.original), self._mode)
             if new.metavar is not None:
                 self._variables = new.named(self._described_files(data.name))
             if new.metadata:
@@ -69,7 +72,8 @@ class StoreInDirectory(StoreEffect):
                 self._drafts.append(Draft(directory, data.name + SUFFIX))
                 self._drafts[-1].write([content], self._mode)
             sync_files(*(draft.file for draft in self._drafts))
-            release_cache(data.file)
+            if size > _LARGE:
+                release_cache(data.file)
 
     def commit(self) -> None:
         """Publish metadata, then data: with its name the message is an entry.
