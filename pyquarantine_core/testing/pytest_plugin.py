@@ -16,6 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from pyquarantine_core.testing.daemon import Daemon
     from pyquarantine_core.testing.postfix import Postfix
+    from pyquarantine_core.testing.power import Disk
     from pyquarantine_core.testing.sink import SmtpSink
 
 
@@ -43,6 +44,18 @@ class DaemonFactory(Protocol):
     """Starts the daemon on a free port with this config."""
 
     def __call__(self, config: Mapping[str, Any]) -> Daemon: ...
+
+
+@pytest.fixture(params=["journal", "no journal"])
+def power_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
+    """A disk of its own, which shows what is left on it when the power fails; needs root."""
+    from pyquarantine_core.testing.power import Disk, NoDiskError  # noqa: PLC0415 - likewise
+
+    try:
+        with Disk(tmp_path / "power", journal=request.param == "journal") as disk:
+            yield disk
+    except NoDiskError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -64,18 +64,17 @@ def test_a_worker_killed_while_it_stores_leaves_nothing_in_sight(
         assert send(daemon.address, MAIL).verdict is Verdict.ACCEPT
         assert admin.out("check") == b"nothing is wrong\n"
     (entry,) = admin.held("hold")
-    left = {one.name for one in (tmp_path / "spam").iterdir()} - {".aside"}  # without O_TMPFILE
-    assert left == {entry["id"], f"{entry['id']}.metadata"}
+    left = {one.name for one in (tmp_path / "spam").iterdir()}
+    assert left == {".aside", entry["id"], f"{entry['id']}.metadata"}
 
 
 def test_what_a_crash_has_left_hidden_is_moved_aside_when_the_daemon_starts(
     path: Path, admin: Admin, tmp_path: Path
 ) -> None:
-    """As a daemon leaves it where files always have names."""
     spam = tmp_path / "spam"
     spam.mkdir()
     (spam / ".20200101000000_HALF.tmp").write_text("half")
-    (spam / ".20200101000000_HALF.metadata.tmp").write_text("{}")
+    (spam / "20200101000000_HALF.metadata").write_text("{}")
     assert admin.held("hold") == []
     assert admin.run("check", "--dry-run").returncode == 1
     with Daemon(path, "inet:0@127.0.0.1") as daemon:

@@ -79,6 +79,6 @@ class FileClaim(Claim):
             noted(self._directory, self.entry.id),
         ):
             data, metadata = self.entry.id, self.entry.id + SUFFIX
-            left_by_a_crash = hidden(metadata), hidden_update(metadata), hidden(data)
+            left_by_a_crash = hidden_update(metadata), hidden(data)
             self._directory.remove(data, metadata, *left_by_a_crash)
             self._directory.sync()

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from pyq_file_storage import unnamed
 from pyquarantine_core.durable import NotPlainError, write_all
 from pyquarantine_core.errors import StorageError
 
@@ -177,10 +176,6 @@ class Directory:
         """A descriptor for writing a file that did not exist."""
         return os.open(name, _CREATE, 0o600, dir_fd=self._fd)
 
-    def create_unnamed(self) -> int | None:
-        """The same for a file that has no name yet; None where there are none (`unnamed`)."""
-        return unnamed.create(self._fd, self.opened.st_dev)
-
     def fill(
         self,
         fd: int,
@@ -229,13 +224,15 @@ class Directory:
             os.fchmod(fd, mode)
         return write_all(fd, chunks)
 
-    def give_name(self, fd: int, name: str) -> None:
-        """Give an open file without a name its first; FileExistsError when that is taken."""
-        unnamed.give_name(fd, self._fd, name)
-
     def publish(self, hidden: str, name: str) -> None:
         """Give a file a second name; FileExistsError when that is taken (link(2))."""
         os.link(hidden, name, src_dir_fd=self._fd, dst_dir_fd=self._fd, follow_symlinks=False)
+
+    def hide(self, name: str, hidden: str) -> None:
+        """Take a file's name, if it is there, for a hidden one."""
+        with suppress(FileNotFoundError):
+            self.replace(name, hidden)
+        self.remove(name)  # rename(2) does nothing where it has both
 
     def move(self, name: str, to: Directory, new_name: str) -> None:
         """Move a file to another directory; FileExistsError when that name is taken."""
@@ -280,9 +277,9 @@ class Directory:
             raise NotPlainError(errno.EINVAL, "Not a plain file")
         return fd
 
-    def replace(self, hidden: str, name: str) -> None:
+    def replace(self, name: str, other: str) -> None:
         """Put a file in the place of another."""
-        os.replace(hidden, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        os.replace(name, other, src_dir_fd=self._fd, dst_dir_fd=self._fd)
 
     def remove(self, *names: str) -> None:
         """Remove files in this order; those not there are passed over."""

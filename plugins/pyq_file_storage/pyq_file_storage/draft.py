@@ -1,89 +1,98 @@
-"""A file of an entry before it is published: without any name where that can be, else hidden."""
+"""An entry on its way: its metadata, and its data under a hidden name until it is published."""
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 
 from pyq_file_storage.directory import Directory, lock, unlock
-from pyq_file_storage.entries import hidden
+from pyq_file_storage.entries import SUFFIX, hidden
 
 
 class Draft:
-    """A new file, open to be written and locked, that nobody finds under its name yet.
+    """The new files of an entry, open to be written; the entry is there once it is published.
 
-    Where there are files without a name (`unnamed`), one that is never published goes with its
-    process. Elsewhere, as on NFS, the file has a hidden name until it is public.
+    Only the data is hidden meanwhile, since metadata alone is no entry. Its lock says to the end
+    that we are at work with both.
 
     Args:
-        directory: where it will be.
-        name: which it will have.
+        directory: where the entry will be.
+        entry_id: its ID.
+        metadata: whether it gets any.
 
     Raises:
-        FileExistsError: another one is hidden under this name.
+        FileExistsError: something else has this ID, or the data was moved aside at once.
         OSError: from every method, as the system calls do.
     """
 
-    def __init__(self, directory: Directory, name: str) -> None:
-        self.name = name
+    def __init__(self, directory: Directory, entry_id: str, *, metadata: bool) -> None:
+        self.id = entry_id
         self._directory = directory
-        self._is_public = False
-        file = directory.create_unnamed()
-        self._is_hidden = file is None
-        self.file = directory.create(hidden(name)) if file is None else file
+        self._hidden = hidden(entry_id)
+        self._has_metadata = self._is_public = False
+        self._data = directory.create(self._hidden)
+        self.files = [self._data]
         try:
-            lock(self.file)
-            self._created = os.fstat(self.file)
-        except OSError:  # NFS has locks only as long as its lock manager runs (ENOLCK)
+            lock(self._data)  # fails on NFS while its lock manager does not run (ENOLCK)
+            self._created = os.fstat(self._data)
+            self._take_names(metadata=metadata)
+        except OSError:
             try:
-                self.unhide()
+                self.discard()
             finally:
-                os.close(self.file)
+                self.close()
             raise
 
     @property
-    def is_there(self) -> bool:
-        """Whether it is still ours: a check may find a hidden one before it is locked."""
-        return not self._is_hidden or self._directory.is_named(hidden(self.name), self._created)
+    def status(self) -> os.stat_result:
+        """The data's."""
+        return os.fstat(self._data)
 
-    def write(self, chunks: Iterable[bytes], mode: int) -> int:
-        """Write all of it, with these permissions; `sync_files` makes it last.
+    def write_data(self, chunks: Iterable[bytes], mode: int) -> int:
+        """Write it, with these permissions; returns how many bytes. `sync_files` makes it last."""
+        return self._directory.write(self._data, self._created, chunks, mode=mode)
 
-        Returns:
-            How many bytes.
-        """
-        return self._directory.write(self.file, self._created, chunks, mode=mode)
+    def write_metadata(self, content: bytes, mode: int) -> None:
+        """The same for metadata."""
+        self._directory.write(self.files[1], self._created, [content], mode=mode)
 
     def publish(self) -> None:
-        """Give it its name; FileExistsError when that is taken."""
-        if self._is_hidden:
-            self._directory.publish(hidden(self.name), self.name)
-        else:
-            self._directory.give_name(self.file, self.name)
+        """Give the data its name; FileExistsError when that is taken."""
+        self._directory.publish(self._hidden, self.id)
         self._is_public = True
+        self._directory.remove(self._hidden)
 
-    def unpublish(self) -> bool:
-        """Take its name away, if it has it; returns whether it had."""
-        was_public = self._is_public
-        if was_public:
-            self._directory.remove(self.name)
-            self._is_public = False
-        return was_public
-
-    def unhide(self) -> bool:
-        """Take its hidden name away, if it has one; unless it is published, it is gone then.
+    def discard(self) -> bool:
+        """Remove what has been made: the data's hidden name last, by which others see its lock.
 
         Returns:
-            Whether it had one.
+            Whether it had been published.
         """
-        was_hidden = self._is_hidden
-        if was_hidden:
-            self._directory.remove(hidden(self.name))
-            self._is_hidden = False
-        return was_hidden
+        was_public, self._is_public = self._is_public, False
+        if was_public:
+            self._directory.hide(self.id, self._hidden)
+        if self._has_metadata:
+            self._directory.remove(self.id + SUFFIX)
+        self._directory.remove(self._hidden)
+        return was_public
 
     def close(self) -> None:
-        """Close and unlock it; it may still be unpublished."""
-        file, self.file = self.file, -1
-        if file >= 0:
-            unlock(file)
+        """Close and unlock the files; they can still be discarded."""
+        files, self.files = self.files, []
+        try:
+            for metadata in files[1:]:
+                os.close(metadata)
+        finally:
+            for data in files[:1]:
+                unlock(data)
+
+    def _take_names(self, *, metadata: bool) -> None:
+        """Make sure that the ID is ours: a check may find the data before it is locked."""
+        described = self.id + SUFFIX
+        if metadata:
+            self.files.append(self._directory.create(described))
+            self._has_metadata = True
+        taken = not metadata and self._directory.exists(described)
+        if taken or not self._directory.is_named(self._hidden, self._created):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))

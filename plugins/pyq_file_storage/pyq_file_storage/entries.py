@@ -1,8 +1,8 @@
 """The entries of a directory: what they are called, and which files make up one.
 
-An entry is a plain file `ID`, its data, and beside it `ID.metadata` if it has any. While they are
-written neither has its name. Data is published last and removed first: an entry is there as long
-as its data is, and metadata alone is none.
+An entry is a plain file `ID`, its data, and beside it `ID.metadata` if it has any. An entry is
+there as long as its data is, and metadata alone is none: data gets its name last, when both files
+are on the disk, and loses it first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pyquarantine_core.types import Entry
 
 SUFFIX = ".metadata"
 _LONGEST = 255 - len(f".{SUFFIX}.tmp")
-_HIDDEN = re.compile(r"\.([0-9]{14,20}_[A-Za-z0-9]+)(?:\.tmp|\.metadata\.(?:tmp|new))")
+_HIDDEN = re.compile(r"\.([0-9]{14,20}_[A-Za-z0-9]+)(?:\.tmp|\.metadata\.new)")
 
 _SEPARATORS = str.maketrans("", "", "-T:.")
 _UNREADABLE = re.compile("[^A-Za-z0-9]+")
@@ -56,7 +56,7 @@ def is_entry_id(name: str) -> bool:
 
 
 def hidden(name: str) -> str:
-    """What a file is called before it is published, if it has a name then."""
+    """What data is called before it is published."""
     return f".{name}.tmp"
 
 

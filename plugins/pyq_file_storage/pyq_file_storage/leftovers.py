@@ -1,7 +1,7 @@
 """What processes that died have left of entries: found by its names, and moved aside.
 
-It is safe beside processes that are alive, since each holds locks of what it is at work with: a
-milter of both files from the first byte to the commit, a command of the data as long as its claim.
+It is safe beside processes that are alive, since each holds a lock of the data that it is at work
+with: a milter from the first byte to the commit, a command as long as its claim.
 """
 
 from __future__ import annotations
@@ -67,11 +67,7 @@ def unused(directory: Directory, entry_id: str) -> Iterator[bool]:
 
 
 def _locked_names(directory: Directory, entry_id: str) -> Iterable[str]:
-    """What a process may hold a lock of; of two names of one file one, since it has one lock.
-
-    Metadata is there for a moment before its data, which may have no name at all till then.
-    """
-    yield entry_id + SUFFIX
+    """What a process may hold a lock of; of two names of one file one, since it has one lock."""
     if not directory.same_file(entry_id, hidden(entry_id)):
         yield hidden(entry_id)  # before the next: it is published, never hidden
     yield entry_id
@@ -88,7 +84,7 @@ def _fault(path: Path, entry_id: str, problem: str) -> Fault | None:
         second_names, rest = _leftovers(directory, entry_id)
         if not second_names and not rest:
             return None
-        reason = OUTDATED if _is_finished(directory, entry_id) else problem
+        reason = OUTDATED if directory.exists(entry_id) else problem
     return Fault(
         name=entry_id,
         problem=reason,
@@ -116,27 +112,16 @@ def _mend(path: Path, entry_id: str, reason: str) -> bool:
     return bool(second_names or rest)
 
 
-def _is_finished(directory: Directory, entry_id: str) -> bool:
-    """Whether it is an entry: not one whose metadata has its hidden name alone.
-
-    When power fails, a file system may keep the one new name and lose the other.
-    """
-    metadata = entry_id + SUFFIX
-    lacks_metadata = directory.exists(hidden(metadata)) and not directory.exists(metadata)
-    return directory.exists(entry_id) and not lacks_metadata
-
-
 def _leftovers(directory: Directory, entry_id: str) -> tuple[Sequence[str], Sequence[str]]:
-    """The hidden names of files that are published too, and the files that are part of no entry.
+    """A hidden name of data that is published too, and the files that are part of no entry.
 
-    The data goes first, so that a crash amid makes no entry of the rest.
+    The hidden data goes last: where it was, what a crash leaves is known as unfinished.
     """
-    metadata = entry_id + SUFFIX
-    files = [hidden(metadata), hidden_update(metadata), hidden(entry_id)]
-    if not _is_finished(directory, entry_id):
-        files = [entry_id, metadata, *files]
-    pairs = (hidden(metadata), metadata), (hidden(entry_id), entry_id)
-    second_names = [name for name, public in pairs if directory.same_file(name, public)]
+    files = [hidden_update(entry_id + SUFFIX), hidden(entry_id)]
+    if not directory.exists(entry_id):
+        files = [entry_id + SUFFIX, *files]
+    is_published = directory.same_file(hidden(entry_id), entry_id)
+    second_names = [hidden(entry_id)] if is_published else []
     return second_names, [
         name for name in files if name not in second_names and directory.is_plain(name)
     ]

@@ -1,13 +1,12 @@
-"""How a message becomes an entry: written as drafts, then published, or undone.
+"""How a message becomes an entry: written as a draft, then published, or undone.
 
-From their creation until they are committed or undone the files are locked: that tells a check of
-the storage that the process which writes them is alive. The directory stays open until nothing can
-be undone any more, since there may be no descriptor left to open it again.
+From its creation until it is committed or undone the draft is locked: that tells a check of the
+storage that the process which writes it is alive. The directory stays open until nothing can be
+undone any more, since there may be no descriptor left to open it again.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -39,10 +38,10 @@ class StoreInDirectory(StoreEffect):
         self._path = path
         self._mode = mode
         self._new = new
-        self._drafts: list[Draft] = []  # the data first
         self._variables: dict[str, str] = {}
         self._directory: Directory | None = None
         self._since = 0
+        self._draft: Draft | None = None
         self._metadata: Mapping[str, object] | None = None
 
     def describe(self) -> str:
@@ -53,7 +52,7 @@ class StoreInDirectory(StoreEffect):
         return self._variables
 
     def prepare(self) -> None:
-        """Write the files durably, where nobody finds them.
+        """Write the files durably, where nobody finds an entry.
 
         Raises:
             StorageError: the directory is gone, the disk is full, ...; `undo` cleans up.
@@ -62,55 +61,48 @@ class StoreInDirectory(StoreEffect):
         with explained(f"cannot store in {self._path}"):
             directory = self._directory = Directory(self._path)
             self._since = directory.opened.st_mtime_ns
-            stored_at, data = self._begin(directory)
-            size = data.write(new.message.chunks(original=new.original), self._mode)
+            stored_at, draft = self._begin(directory)
+            size = draft.write_data(new.message.chunks(original=new.original), self._mode)
             if new.metavar is not None:
-                self._variables = new.named(self._described_files(data.name))
+                self._variables = new.named(self._described_files(draft.id))
             if new.metadata:
                 self._metadata = describe(new, stored_at, new.message.variables | self._variables)
-                content = encode(self._metadata)
-                self._drafts.append(Draft(directory, data.name + SUFFIX))
-                self._drafts[-1].write([content], self._mode)
-            sync_files(*(draft.file for draft in self._drafts))
+                draft.write_metadata(encode(self._metadata), self._mode)
+            sync_files(*draft.files)
             if size > _LARGE:
-                release_cache(data.file)
+                release_cache(draft.files[0])
 
     def commit(self) -> None:
-        """Publish metadata, then data: with its name the message is an entry.
+        """Publish the data: with its name the message is an entry.
 
         Raises:
-            StorageError: a public name is taken, the directory is gone, nothing is prepared.
+            StorageError: the name is taken, the directory is gone, nothing is prepared.
         """
-        directory, drafts = self._directory, self._drafts
-        if directory is None or not drafts:
+        directory, draft = self._directory, self._draft
+        if directory is None or draft is None:
             raise StorageError(f"cannot store in {self._path}: the message was not prepared")
         with explained(f"cannot store in {self._path}"):
             directory.check_is_at(self._path)
-            for draft in reversed(drafts):
-                draft.publish()
+            draft.publish()
             directory.sync()
-            for draft in reversed(drafts):
-                draft.unhide()
-            note(directory, self._since, drafts[0].name, self._stored)
-            self._close_drafts()
+            note(directory, self._since, draft.id, self._stored)
+            draft.close()
 
     def undo(self) -> None:
-        """Remove all names, data first: what is left by a crash amid is no entry.
+        """Remove all names, in an order that leaves no entry when a crash interrupts it.
 
-        The hidden name of the data goes last, since its lock is what says that we are at work.
+        The journal says nothing of it, so that the next listing compares all names: a line would
+        hide what others have put there since the message was prepared.
         """
-        directory, drafts = self._directory, self._drafts
-        if directory is None:
+        directory, draft = self._directory, self._draft
+        if directory is None or draft is None:
+            self.conclude()
             return
         with ExitStack() as ending, explained(f"cannot remove from {self._path}"):
             ending.callback(self.conclude)
-            ending.callback(self._close_drafts)
-            were_public = [draft.unpublish() for draft in drafts]
-            were_hidden = [draft.unhide() for draft in reversed(drafts)]
-            if any(were_public):
+            ending.callback(draft.close)
+            if draft.discard():
                 directory.sync()
-            if any(were_public + were_hidden):
-                note(directory, self._since, drafts[0].name)
 
     def conclude(self) -> None:
         directory, self._directory = self._directory, None
@@ -119,37 +111,26 @@ class StoreInDirectory(StoreEffect):
 
     def _stored(self) -> Entry | None:
         """The entry that it has become, where that can be told without reading it."""
-        if self._metadata is None:
+        if self._draft is None or self._metadata is None:
             return None
-        data = self._drafts[0]
-        return entry(data.name, os.fstat(data.file), self._metadata)
-
-    def _close_drafts(self) -> None:
-        with ExitStack() as each:  # whatever happens to another one
-            for draft in self._drafts:
-                each.callback(draft.close)
+        return entry(self._draft.id, self._draft.status, self._metadata)
 
     def _begin(self, directory: Directory) -> tuple[datetime, Draft]:
-        """Begin with the data, under the ID of this microsecond and queue ID.
+        """Begin under the ID of this microsecond and queue ID.
 
         Whether an entry has that already is seen when it is published.
 
         Returns:
-            The time in the ID, and the data's draft.
+            The time in the ID, and the draft.
         """
         while True:
             now = datetime.now(UTC)
             entry_id = new_id(now, self._new.message.queue_id)
-            if not self._new.metadata and directory.exists(entry_id + SUFFIX):
-                continue  # what is left of another message would be taken for ours
             try:
-                data = Draft(directory, entry_id)
+                self._draft = Draft(directory, entry_id, metadata=self._new.metadata)
             except FileExistsError:
                 continue
-            self._drafts = [data]
-            if data.is_there:
-                return now, data
-            self._close_drafts()
+            return now, self._draft
 
     def _described_files(self, entry_id: str) -> dict[str, str]:
         files = {"ID": entry_id, "DATAFILE": str(self._path / entry_id)}

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from pyq_file_storage.directory import Directory
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.address import Recipient
@@ -57,30 +56,6 @@ def indexed(storage: FileStorage, directory: Path) -> FileStorage:
     (directory / ".index").mkdir(mode=0o700)
     assert list(storage.find(Query())) == []
     return storage
-
-
-@pytest.fixture
-def unnamed(storage: FileStorage, directory: Path) -> None:
-    """Where files need no names."""
-    with Directory(directory) as opened:
-        file = opened.create_unnamed()
-    if file is None:
-        pytest.skip("this file system knows no files without names, or is not trusted with them")
-    os.close(file)
-
-
-@pytest.fixture
-def hiding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where all files have names (NFS): those on their way are hidden."""
-    monkeypatch.setattr("pyq_file_storage.unnamed.UNNAMED", 0)
-
-
-@pytest.fixture(params=["unnamed", "hiding"])
-def either(request: pytest.FixtureRequest) -> str:
-    """Both kinds of file systems, one after the other."""
-    if request.param == "hiding":
-        request.getfixturevalue("hiding")
-    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Does something with a storage in processes that die, or pause, before each step of it in turn.
 
-    python crashes.py kill|check OPERATION DIRECTORY plain|indexed|hiding
+    python crashes.py kill|check OPERATION DIRECTORY plain|indexed
 
 For n = 1, 2, ... it prepares `DIRECTORY/n` and forks a process that does the operation there.
 Before its n-th call of the system that changes or finds a name, that one kills itself (`kill`), or
@@ -18,7 +18,6 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from pyq_file_storage import unnamed
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.address import Recipient
@@ -97,12 +96,9 @@ def leave_all_kinds(storage: FileStorage, directory: Path) -> None:
     store(storage)
     (data,) = (one.id for one in storage.entries())
     os.link(directory / data, directory / f".{data}.tmp")
-    (directory / f".{data}.metadata.tmp").write_text("older")
     (directory / f".{data}.metadata.new").write_text("{")
     for name in ("20200101000000_HALF.metadata", ".20200101000000_HALF.tmp"):
         (directory / name).write_text(f"content of {name}")
-    public = directory / "20200101000000_HALF.metadata"
-    os.link(public, public.with_name(f".{public.name}.tmp"))
     (directory / "20200101000000_LOST.metadata").write_text("lost")
 
 
@@ -122,8 +118,6 @@ OPERATIONS: dict[str, Callable[[FileStorage], None]] = {
 
 def run(mode: str, operation: str, directory: Path, kind: str) -> int:
     """Go through all steps; returns how many processes there were."""
-    if kind == "hiding":
-        unnamed.UNNAMED = 0
     for number in itertools.count(1):
         storage = FileStorage(directory / str(number))
         storage.set_up()

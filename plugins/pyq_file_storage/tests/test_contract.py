@@ -40,8 +40,3 @@ class TestWithAnIndex(TestFileStorage):
     def options(self, tmp_path: Path) -> dict[str, str]:
         (tmp_path / "held" / ".index").mkdir(parents=True)
         return {"directory": str(tmp_path / "held")}
-
-
-@pytest.mark.usefixtures("hiding")
-class TestHiding(TestFileStorage):
-    """Where files on their way have hidden names."""

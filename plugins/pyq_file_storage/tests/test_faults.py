@@ -33,10 +33,9 @@ def mend(storage: FileStorage) -> None:
 
 
 def leave_half(directory: Path) -> None:
-    """What a daemon that hides files leaves when it is killed between the links of a commit."""
-    for name, content in ((f".{HALF}.tmp", "half"), (f".{HALF}.metadata.tmp", "{}")):
+    """What a daemon leaves when it is killed before a commit."""
+    for name, content in ((f".{HALF}.tmp", "half"), (f"{HALF}.metadata", "{}")):
         (directory / name).write_text(content)
-    os.link(directory / f".{HALF}.metadata.tmp", directory / f"{HALF}.metadata")
 
 
 def test_where_all_is_well_nothing_is_found(
@@ -55,7 +54,7 @@ def test_what_was_never_finished_is_moved_aside_with_the_reason(
     leave_half(directory)
     problem = "was never finished; nobody was told of it"
     assert found(storage) == {HALF: f"{problem}; moved to {directory}/.aside"}
-    assert len(names(directory)) == 3
+    assert len(names(directory)) == 2
     mend(storage)
     assert names(directory) == [".aside"]
     aside = directory / ".aside"
@@ -81,8 +80,7 @@ def test_what_is_aside_can_be_put_back_by_hand(
 ) -> None:
     entry_id = store(storage, mail())
     entry = storage.get(entry_id)
-    for name in (entry_id, f"{entry_id}.metadata"):
-        (directory / name).rename(directory / f".{name}.tmp")
+    (directory / entry_id).rename(directory / f".{entry_id}.tmp")
     mend(storage)
     assert list(storage.entries()) == []
     for name in (f"{entry_id}.metadata", entry_id):
@@ -116,19 +114,6 @@ def test_a_daemon_that_cannot_move_them_starts_all_the_same(
         fault.mend()
 
 
-def test_data_whose_metadata_is_still_hidden_was_never_finished_either(
-    storage: FileStorage, directory: Path
-) -> None:
-    """As a power failure may leave it, which keeps one new name and loses the other."""
-    (directory / HALF).write_text("half")
-    (directory / f".{HALF}.metadata.tmp").write_text("{}")
-    storage.set_up()
-    assert names(directory) == [".aside"]
-    assert names(directory / ".aside") == [HALF, f"{HALF}.metadata", "reasons.txt"]
-    assert list(storage.entries()) == []
-
-
-@pytest.mark.usefixtures("either")
 def test_what_a_living_process_writes_is_not_touched(
     storage: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:
@@ -204,8 +189,7 @@ def test_a_deleted_message_leaves_no_second_name(
     storage: FileStorage, directory: Path, mail: MakeMessage, store: Store
 ) -> None:
     entry_id = store(storage, mail())
-    for name in (entry_id, f"{entry_id}.metadata"):
-        os.link(directory / name, directory / f".{name}.tmp")
+    os.link(directory / entry_id, directory / f".{entry_id}.tmp")
     with storage.claim(entry_id) as claim:
         claim.delete()
     assert names(directory) == []

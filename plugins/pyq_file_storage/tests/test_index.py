@@ -19,7 +19,7 @@ from pyquarantine_core.types import Query
 from .indexed import FOREIGN, TO_ONE, found, later, nothing_noticed, put
 
 if TYPE_CHECKING:
-    from .conftest import MakeMessage, Stage, Store, Unprivileged
+    from .conftest import MakeMessage, Store, Unprivileged
 
 
 # -- when there is one -----------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_what_leaves_no_trace_is_found_after_a_day(
 
 
 def test_what_this_program_does_is_no_reason_to_compare(
-    indexed: FileStorage, directory: Path, mail: MakeMessage, stage: Stage, store: Store
+    indexed: FileStorage, directory: Path, mail: MakeMessage, store: Store
 ) -> None:
     with nothing_noticed(directory):
         put(directory, FOREIGN)  # would be found if names were compared
@@ -246,9 +246,6 @@ def test_what_this_program_does_is_no_reason_to_compare(
             claim.delete()
         with indexed.claim(expected[0]) as claim:
             claim.keep_only(("one@example.org",))
-        undone = stage(indexed, mail())
-        undone.prepare()
-        undone.undo()
         assert found(indexed) == expected
 
 

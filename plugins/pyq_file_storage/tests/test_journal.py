@@ -171,7 +171,6 @@ def test_a_backup_that_is_put_back_hides_nothing_that_was_stored_after_it(
     assert found(indexed) == stored[::-1]
 
 
-@pytest.mark.usefixtures("unnamed")
 def test_a_message_that_is_given_up_hides_nothing_that_another_program_puts_there(
     indexed: FileStorage, directory: Path, mail: MakeMessage, stage: Stage
 ) -> None:

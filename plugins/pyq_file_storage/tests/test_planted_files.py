@@ -137,7 +137,6 @@ def test_the_other_name_of_an_entry_keeps_its_content(
     assert list(storage.entries()) == []
 
 
-@pytest.mark.usefixtures("hiding")
 def test_what_takes_the_name_of_a_new_message_is_not_written_to(
     storage: FileStorage,
     directory: Path,
