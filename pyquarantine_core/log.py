@@ -6,6 +6,8 @@ import contextlib
 import errno
 import logging
 import logging.handlers
+import socket
+import struct
 import sys
 import time
 from datetime import UTC, datetime
@@ -97,7 +99,16 @@ class _Syslog(logging.handlers.SysLogHandler):
 
     def _connect_unixsocket(self, address: str) -> None:
         super()._connect_unixsocket(address)  # type: ignore[misc] # not in the stubs
-        self.socket.settimeout(SYSLOG_TIMEOUT)  # type: ignore[attr-defined] # likewise
+        line: socket.socket = self.socket  # type: ignore[attr-defined] # likewise
+        try:  # so that the kernel waits, if need be; with settimeout() each line is a poll(2) more
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(SYSLOG_TIMEOUT))
+        except OSError:
+            line.settimeout(SYSLOG_TIMEOUT)
+
+
+def _timeval(seconds: float) -> bytes:
+    """As the system calls have it (socket(7), system_data_types(7))."""
+    return struct.pack("@ll", int(seconds), round(seconds % 1 * 1_000_000))
 
 
 def _write_to_standard_error(line: str) -> None:

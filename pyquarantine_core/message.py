@@ -7,7 +7,6 @@ import math
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 from pyquarantine_core.address import Recipient, folded, same_address
@@ -43,6 +42,9 @@ class Header:
         origin: its place among the headers as received, from 0; None when it was added.
     """
 
+    _value: str | None = None
+    _text: str | None = None
+
     def __init__(self, name: str, raw: bytes, origin: int | None = None) -> None:
         self.name = name
         self.raw = raw
@@ -51,22 +53,29 @@ class Header:
     def __repr__(self) -> str:
         return f"Header({self.name!r}, {self.raw!r}, {self.origin!r})"
 
-    @cached_property
+    @property
     def value(self) -> str:
         """Decoded (RFC 2047) and unfolded."""
-        return decode_value(self.raw)
+        if self._value is None:  # not a cached_property, whose lock costs more than this
+            self._value = decode_value(self.raw)
+        return self._value
 
-    @cached_property
+    @property
     def text(self) -> str:
         """`Name: value`, which the patterns of `headers` search."""
-        return f"{self.name}: {self.value}"
+        if self._text is None:
+            self._text = f"{self.name}: {self.value}"
+        return self._text
 
     @property
     def line(self) -> bytes:
         """As it stands in a stored message, line breaks as CRLF."""
-        name = self.name.encode("utf-8", "surrogateescape")
-        raw = self.raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-        return b"%b:%b\r\n" % (name, raw)
+        return _in_crlf(self.raw_line)
+
+    @property
+    def raw_line(self) -> bytes:
+        """Name, colon and `raw`, ended by LF."""
+        return b"%b:%b\n" % (self.name.encode("utf-8", "surrogateescape"), self.raw)
 
 
 class Snapshot(NamedTuple):
@@ -192,9 +201,14 @@ class Message:
         """`headers` by their names, casefolded."""
         headers = self.headers
         if self._indexed is not headers:
-            self._indexed, self._index = headers, {}
+            index: dict[str, list[Header]] = {}
             for header in headers:
-                self._index.setdefault(header.name.casefold(), []).append(header)
+                name = header.name.casefold()
+                if name in index:
+                    index[name].append(header)
+                else:
+                    index[name] = [header]
+            self._indexed, self._index = headers, index
         return self._index
 
     @property
@@ -226,7 +240,7 @@ class Message:
         self._must_see(Stage.BODY, "the body")
         self._measure()
         headers = self.received_headers if original else self._current_headers
-        yield b"".join([header.line for header in headers]) + b"\r\n"
+        yield _in_crlf(b"".join([header.raw_line for header in headers]) + b"\n")
         yield from (self.received_body if original else self._body).chunks()
 
     @property
@@ -397,3 +411,8 @@ class Message:
     def _must_see(self, stage: Stage, part: str) -> None:
         if self.visible < stage:
             raise PluginError(f"{part} can be read only by what declares Stage.{stage.name}")
+
+
+def _in_crlf(lines: bytes) -> bytes:
+    """Lines that end in LF or CRLF, all in CRLF."""
+    return lines.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

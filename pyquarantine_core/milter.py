@@ -320,7 +320,7 @@ class Connection:
     def _guard(
         self, no_reply: int, callback: Callable[[*Arguments], int], *arguments: *Arguments
     ) -> int:
-        self._entered = time.monotonic()
+        self._entered = entered = time.monotonic()
         answer = milter.CONTINUE
         replies = not self._steps & no_reply
         if self._failure is None:
@@ -330,7 +330,7 @@ class Connection:
                 self._fail(error)
         if replies and self._failure is not None:
             answer = self._give_up()
-        self._seconds = self._spent()
+        self._seconds += time.monotonic() - entered
         self._entered = None
         return answer if replies else milter.NOREPLY
 
