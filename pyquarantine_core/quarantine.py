@@ -143,10 +143,10 @@ class Quarantine:
                 )
             except InDoubtError:
                 raise
-            except ReleaseError:
+            except ReleaseError as error:
                 with suppress(StorageError):  # then they stay in doubt, which loses nothing
                     _settle(claim, entry, ())
-                raise
+                raise ReleaseError(f"{entry.id} is still held: {error}") from error
             sent = tuple(one for one in wanted if one not in refused)
             try:
                 kept = _settle(claim, entry, sent)

@@ -116,8 +116,8 @@ def main() -> int:
                     for sample, result in zip(samples(), results, strict=True)
                 ],
             )
-            through_postfix(daemon, sink)
-        held = list_and_release(conf, sink)
+            rounds = ", of both rounds" if through_postfix(daemon, sink) else ""
+        held = list_and_release(conf, sink, rounds)
     return 0 if held else 1
 
 
@@ -140,8 +140,8 @@ def changes(result: Result) -> str:
     return "\n".join(lines) or "none"
 
 
-def through_postfix(daemon: Daemon, sink: SmtpSink) -> None:
-    """The same through a real Postfix, where there is one."""
+def through_postfix(daemon: Daemon, sink: SmtpSink) -> bool:
+    """The same through a real Postfix, where there is one; returns whether there is."""
     try:
         with Postfix(sink.port, daemon.address) as postfix:
             heading("The same messages through a throw-away Postfix")
@@ -162,11 +162,13 @@ def through_postfix(daemon: Daemon, sink: SmtpSink) -> None:
             print_table(("Message", "Reply to the client", "Delivered"), rows)
     except PostfixUnavailable as reason:
         heading(f"Not tried through Postfix: {reason}")
+        return False
+    return True
 
 
-def list_and_release(conf: Path, sink: SmtpSink) -> bool:
+def list_and_release(conf: Path, sink: SmtpSink, rounds: str) -> bool:
     """List what is held and release one message to the sink."""
-    heading("What is held: pyquarantine quarantine spam list")
+    heading(f"What is held{rounds}: pyquarantine quarantine spam list")
     print(pyquarantine(conf, "quarantine", "spam", "list").decode(), end="")
     heading("and pyquarantine quarantine virus list")
     print(pyquarantine(conf, "quarantine", "virus", "list").decode(), end="")

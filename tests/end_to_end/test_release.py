@@ -49,6 +49,7 @@ def test_a_failed_release_leaves_the_entry_whole(
         smtp_sink.refuse_data = failure
         done = admin.run("quarantine", "hold", "release", hold["id"], "-a")
         assert done.returncode == 1
+        assert f"{hold['id']} is still held: " in done.stderr.decode()
         assert failure in done.stderr.decode()
         assert done.stderr.count(b"\n") == 1
         assert admin.held("hold") == [hold]
