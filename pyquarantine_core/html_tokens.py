@@ -41,6 +41,8 @@ _RAW_END = {
     name: re.compile(rf"</{name}(?=[ \t\r\n\f/>])", re.IGNORECASE)
     for name in _RAW_TEXT - {"plaintext"}
 }
+_SPECIAL = _RAW_TEXT | FOREIGN
+"""Elements in which other rules hold."""
 _CDATA, _CDATA_END = "<![CDATA[", "]]>"
 
 
@@ -98,7 +100,7 @@ class Token:
             return None
         names_end = self.start + 1 + len(self.name)
         for found, *values in _ATTRIBUTE.findall(self.html, names_end, self.end - 1):
-            if _lower(found) == name:
+            if found == name or _lower(found) == name:
                 return "".join(values)
         return None
 
@@ -155,13 +157,17 @@ def markup(html: str) -> Iterator[tuple[Kind, int, int, str]]:
                 yield kind, at, position, ""
             continue
         slash, name = tag.group(1, 2)
-        name = name.lower() if name.isascii() else name
+        if not name.islower():
+            name = _lower(name)
         position = tag.end()
         if slash:
             if in_foreign:
                 foreign.end(name)
                 in_foreign = foreign.is_open
             yield end_kind, at, position, name
+            continue
+        if not in_foreign and name not in _SPECIAL:
+            yield start_kind, at, position, name
             continue
         if name in _RAW_TEXT and not (in_foreign and foreign.is_here):
             raw, position = position, _raw_end(html, position, name)

@@ -125,9 +125,9 @@ class _Outline:
 
     def _leave_cell(self) -> None:
         """Close what is open inside the innermost part of a table."""
-        for depth in reversed(range(len(self._open))):
-            if self._open[depth] in _PARTS:
-                self.close_down_to(depth + 1)
+        for depth in range(len(self._open), 0, -1):
+            if self._open[depth - 1] in _PARTS:
+                self.close_down_to(depth)
                 return
 
     def _close_before(self, closed: frozenset[str]) -> None:
