@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Protocol
@@ -127,7 +126,7 @@ class Cursor:
             for conditions, action in self._ahead(Stage.HEADERS)
         )
 
-    def commit(self) -> Counter[EffectPhase]:
+    def commit(self) -> Mapping[EffectPhase, int]:
         """Make last what the actions have staged, storages first; then conclude it.
 
         Returns:
@@ -136,7 +135,7 @@ class Cursor:
         Raises:
             RuleError: one of them cannot be committed; the effects are still to be undone.
         """
-        done: Counter[EffectPhase] = Counter()
+        done: dict[EffectPhase, int] = {}
         if not self._staged:
             return done
         left = set(map(id, self.message.effects))  # what was undone is not committed
@@ -146,7 +145,7 @@ class Cursor:
             self.at = action.step, action
             self.message.advanced = time.monotonic()
             try:
-                done[effect.phase] += effect.count
+                done[effect.phase] = done.get(effect.phase, 0) + effect.count
                 effect.commit()
             except BaseException as error:
                 _let_out(error)

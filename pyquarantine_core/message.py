@@ -70,12 +70,7 @@ class Header:
     @property
     def line(self) -> bytes:
         """As it stands in a stored message, line breaks as CRLF."""
-        return _in_crlf(self.raw_line)
-
-    @property
-    def raw_line(self) -> bytes:
-        """Name, colon and `raw`, ended by LF."""
-        return b"%b:%b\n" % (self.name.encode("utf-8", "surrogateescape"), self.raw)
+        return _lines((self,))
 
 
 class Snapshot(NamedTuple):
@@ -240,7 +235,7 @@ class Message:
         self._must_see(Stage.BODY, "the body")
         self._measure()
         headers = self.received_headers if original else self._current_headers
-        yield _in_crlf(b"".join([header.raw_line for header in headers]) + b"\n")
+        yield _lines(headers) + b"\r\n"
         yield from (self.received_body if original else self._body).chunks()
 
     @property
@@ -366,6 +361,14 @@ class Message:
             len(self.effects),
         )
 
+    def is_as_in(self, snapshot: Snapshot) -> bool:
+        """Whether nobody has changed envelope, headers or body since."""
+        return (
+            self._headers is snapshot.headers
+            and self._recipients is snapshot.recipients
+            and self._body is snapshot.body
+        )
+
     def roll_back(self, to: Snapshot) -> None:
         """Be as at the snapshot; effects staged since are undone, the last one first."""
         self.undo_effects(to.effects)
@@ -413,6 +416,9 @@ class Message:
             raise PluginError(f"{part} can be read only by what declares Stage.{stage.name}")
 
 
-def _in_crlf(lines: bytes) -> bytes:
-    """Lines that end in LF or CRLF, all in CRLF."""
-    return lines.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+def _lines(headers: Iterable[Header]) -> bytes:
+    """Header fields as they stand in a stored message, lines in CRLF."""
+    fields = [
+        b"%b:%b\n" % (one.name.encode("utf-8", "surrogateescape"), one.raw) for one in headers
+    ]
+    return b"".join(fields).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
