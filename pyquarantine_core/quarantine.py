@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 _BEGINS_WITH_TIME = re.compile("[0-9]{14}")
 
+WHEN_IN_DOUBT = (
+    "look in the log of the mail server, then release it to them with --again, "
+    "or take them off it with delete -t"
+)
 SMTP_PORT = 25
 """Where an MTA takes mail from others (RFC 5321)."""
 
@@ -141,12 +145,14 @@ class Quarantine:
                 refused = self._submit(
                     entry, sender, wanted, claim.read(), lambda accepted: _doubt(claim, accepted)
                 )
-            except InDoubtError:
-                raise
-            except ReleaseError as error:
+            except InDoubtError as error:
+                who = ", ".join(claim.entry.in_doubt)
+                text = f"{entry.id} may have been sent to {who}: {error}; {WHEN_IN_DOUBT}"
+                raise InDoubtError(text) from error
+            except ReleaseError:
                 with suppress(StorageError):  # then they stay in doubt, which loses nothing
                     _settle(claim, entry, ())
-                raise ReleaseError(f"{entry.id} is still held: {error}") from error
+                raise
             sent = tuple(one for one in wanted if one not in refused)
             try:
                 kept = _settle(claim, entry, sent)
@@ -252,16 +258,22 @@ class Quarantine:
         if not recipients:
             raise ReleaseError(f"{entry.id} has no recipient; name one (-t)")
         server = (self.holding.smtp_host, self.holding.smtp_port)
-        from pyquarantine_core.submission import submit  # noqa: PLC0415 - smtplib, for this alone
-
-        return submit(
-            server,
-            envelope_from,
-            recipients,
-            content,
-            smtputf8=entry.smtputf8,
-            before_data=before_data,
+        from pyquarantine_core.submission import (  # noqa: PLC0415 - smtplib, for this alone
+            SubmissionError,
+            submit,
         )
+
+        try:
+            return submit(
+                server,
+                envelope_from,
+                recipients,
+                content,
+                smtputf8=entry.smtputf8,
+                before_data=before_data,
+            )
+        except SubmissionError as error:
+            raise ReleaseError(f"{entry.id} was not sent and is still held: {error}") from error
 
 
 def quarantines(config: Config) -> list[Quarantine]:
@@ -352,8 +364,7 @@ def _refuse_doubtful(entry: Entry, recipients: Sequence[str]) -> None:
     if doubtful:
         raise ReleaseError(
             f"{entry.id} may have been sent to {', '.join(doubtful)} already, a release was cut "
-            "off; look in the log of the mail server, then release it to them with --again, or "
-            "take them off it with delete -t"
+            f"off; {WHEN_IN_DOUBT}"
         )
 
 

@@ -137,7 +137,7 @@ def test_whom_an_allowlist_covers_is_told(explain: Explain, tmp_path: Path) -> N
     assert held["log"][0] == "allowlisted: anna@example.org"
     assert held["changes"][0] == "take out the recipients bert@example.org"
     allow("bert@example.org")
-    assert "log: all recipients are allowlisted" in explain(allowed).stdout
+    assert "log: not held: all recipients are allowlisted" in explain(allowed).stdout
 
 
 def test_the_envelope_is_that_of_the_options_or_of_the_headers(explain: Explain) -> None:

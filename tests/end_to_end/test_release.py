@@ -49,7 +49,7 @@ def test_a_failed_release_leaves_the_entry_whole(
         smtp_sink.refuse_data = failure
         done = admin.run("quarantine", "hold", "release", hold["id"], "-a")
         assert done.returncode == 1
-        assert f"{hold['id']} is still held: " in done.stderr.decode()
+        assert f"{hold['id']} was not sent and is still held: " in done.stderr.decode()
         assert failure in done.stderr.decode()
         assert done.stderr.count(b"\n") == 1
         assert admin.held("hold") == [hold]
@@ -64,6 +64,8 @@ def test_a_release_whose_answer_is_lost_is_not_sent_again_unasked(
     done = admin.run(*release, "-a")
     assert done.returncode == 1
     assert b"it may have taken the message all the same" in done.stderr
+    assert b"may have been sent to u1@example.org, U2@Example.ORG: " in done.stderr
+    assert b"release it to them with --again" in done.stderr
     doubtful = ["u1@example.org", "U2@Example.ORG"]
     assert admin.held("hold") == [hold | {"in_doubt": doubtful}]
     assert b"u1@example.org (in doubt)" in admin.out("quarantine", "hold", "list")

@@ -23,7 +23,7 @@ from pyq_file_storage.entries import (
 from pyquarantine_core.durable import NotPlainError
 from pyquarantine_core.types import Fault
 
-UNFINISHED = "was never finished; nobody was told of it"
+UNFINISHED = "was never finished; the MTA had no answer, so nothing is lost"
 OUTDATED = "has temporary files that are not in use"
 LOST = "is metadata without data"
 

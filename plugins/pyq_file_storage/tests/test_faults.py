@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .conftest import MakeMessage, Stage, Store
 
 HALF = "20200101000000_HALF"
+UNFINISHED = "was never finished; the MTA had no answer, so nothing is lost"
 
 
 def found(storage: FileStorage, *, metadata: bool = True) -> dict[str, str]:
@@ -52,15 +53,14 @@ def test_what_was_never_finished_is_moved_aside_with_the_reason(
     storage: FileStorage, directory: Path
 ) -> None:
     leave_half(directory)
-    problem = "was never finished; nobody was told of it"
-    assert found(storage) == {HALF: f"{problem}; moved to {directory}/.aside"}
+    assert found(storage) == {HALF: f"{UNFINISHED}; moved to {directory}/.aside"}
     assert len(names(directory)) == 2
     mend(storage)
     assert names(directory) == [".aside"]
     aside = directory / ".aside"
     assert names(aside) == [HALF, f"{HALF}.metadata", "reasons.txt"]
     assert (aside / HALF).read_text() == "half"
-    assert f" {HALF}: {problem}\n" in (aside / "reasons.txt").read_text()
+    assert f" {HALF}: {UNFINISHED}\n" in (aside / "reasons.txt").read_text()
     assert aside.stat().st_mode & 0o777 == 0o700
     assert found(storage) == {}
     assert list(storage.entries()) == []
@@ -96,7 +96,7 @@ def test_the_daemon_moves_aside_what_is_hidden_when_it_starts_and_says_so(
     storage.set_up()
     assert names(directory) == [".aside", "20200101000000_LOST.metadata"]
     assert [one.getMessage() for one in caplog.records] == [
-        f"{HALF} was never finished; nobody was told of it; moved to {directory}/.aside"
+        f"{HALF} {UNFINISHED}; moved to {directory}/.aside"
     ]
 
 

@@ -83,7 +83,8 @@ class Quarantine(Action):
         allowed = {one for one in message.addresses if self._is_allowed(message.sender, one)}
         held = tuple(one for one in message.addresses if one not in allowed)
         if not held:
-            message.log.info("all recipients are allowlisted")
+            why = "all recipients are allowlisted" if allowed else "it has no recipients"
+            message.log.info("not held: %s", why)
             return None
         if allowed:
             message.log.info("allowlisted: %s", ", ".join(sorted(allowed)))
