@@ -419,6 +419,6 @@ class Message:
 def _lines(headers: Iterable[Header]) -> bytes:
     """Header fields as they stand in a stored message, lines in CRLF."""
     fields = [
-        b"%b:%b\n" % (one.name.encode("utf-8", "surrogateescape"), one.raw) for one in headers
+        b"%b:%b\r\n" % (one.name.encode("utf-8", "surrogateescape"), one.raw) for one in headers
     ]
     return b"".join(fields).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

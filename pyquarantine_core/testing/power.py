@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -49,12 +48,16 @@ class Disk:
         try:
             _run("mkfs.ext4", "-q", "-O", feature, self._image)
             self._mounted.enter_context(_mounted(self._image, self.root))
-        except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        except FileNotFoundError as error:
             raise NoDiskError(str(error)) from error
+        except subprocess.CalledProcessError as error:
+            raise NoDiskError(f"{error}: {error.stderr.decode().strip()}") from error
         return self
 
     def __exit__(self, *_: object) -> None:
         self._mounted.close()
+        for image in (self._image, self._recovered):
+            image.unlink(missing_ok=True)
 
     @contextmanager
     def without_power(self) -> Iterator[Path]:
@@ -63,7 +66,7 @@ class Disk:
         It is what the kernel has written to the disk so far, repaired as when a machine starts.
         What the disk itself has in a volatile cache counts as written.
         """
-        shutil.copyfile(self._image, self._recovered)
+        _run("cp", "--sparse=always", self._image, self._recovered)
         done = subprocess.run(
             ["e2fsck", "-f", "-y", str(self._recovered)],
             capture_output=True,
@@ -82,7 +85,7 @@ def _mounted(image: Path, place: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        _run("umount", place)
+        _run("umount", "--lazy", place)  # a test that fails may have left a file open
 
 
 def _run(*command: str | Path) -> None:

@@ -78,7 +78,7 @@ def test_what_a_crash_has_left_hidden_is_moved_aside_when_the_daemon_starts(
     assert admin.held("hold") == []
     assert admin.run("check", "--dry-run").returncode == 1
     with Daemon(path, "inet:0@127.0.0.1") as daemon:
-        daemon.wait_for_log(f"so nothing is lost; moved to {spam}/.aside")
+        daemon.wait_for_log(f"the MTA was not told that it is held; moved to {spam}/.aside")
     assert admin.out("check") == b"nothing is wrong\n"
     data, _metadata, _reasons = sorted((spam / ".aside").iterdir())
     assert data.read_text() == "half"

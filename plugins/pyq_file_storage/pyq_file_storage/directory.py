@@ -239,10 +239,10 @@ class Directory:
         os.link(hidden, name, src_dir_fd=self._fd, dst_dir_fd=self._fd, follow_symlinks=False)
 
     def hide(self, name: str, hidden: str) -> None:
-        """Take a file's name, if it is there, for a hidden one."""
-        with suppress(FileNotFoundError):
+        """Take a file's name, if it is there, for a hidden one; on a full disk for none at all."""
+        with suppress(OSError):
             self.replace(name, hidden)
-        self.remove(name)  # rename(2) does nothing where it has both
+        self.remove(name)  # also where it has both: rename(2) does nothing then
 
     def move(self, name: str, to: Directory, new_name: str) -> None:
         """Move a file to another directory; FileExistsError when that name is taken."""

@@ -59,12 +59,16 @@ class Draft:
 
     def publish(self) -> None:
         """Give the data its name; FileExistsError when that is taken."""
-        self._directory.publish(self._hidden, self.id)
+        try:
+            self._directory.publish(self._hidden, self.id)
+        except FileExistsError:
+            if not self._directory.same_file(self._hidden, self.id):
+                raise  # NFS asks again when an answer is lost, and is told that the name is there
         self._is_public = True
         self._directory.remove(self._hidden)
 
     def discard(self) -> bool:
-        """Remove what has been made: the data's hidden name last, by which others see its lock.
+        """Remove what has been made, the data's hidden name last: its lock covers the metadata.
 
         Returns:
             Whether it had been published.

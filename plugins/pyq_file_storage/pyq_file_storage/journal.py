@@ -1,9 +1,10 @@
 """The journal of a directory that has an index: a line for each change of ours, not synced.
 
-A line has the directory's time of modification before and after the change, in nanoseconds: it
-explains why that time is what it is. `upkeep` compares index and directory when something does
-not explain it. So a line that is lost costs time and nothing else; where one cannot be written, the
-journal is removed, and what other processes write into it meanwhile does not count.
+What is undone has none. A line has the directory's time of modification before and after the
+change, in nanoseconds: it explains why that time is what it is. `upkeep` compares index and
+directory when something does not explain it. So a line that is lost costs time and nothing else;
+where one cannot be written, the journal is removed, and what other processes write into it
+meanwhile does not count.
 """
 
 from __future__ import annotations

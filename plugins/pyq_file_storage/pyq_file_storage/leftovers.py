@@ -6,8 +6,9 @@ with: a milter from the first byte to the commit, a command as long as its claim
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from pyq_file_storage.entries import (
 from pyquarantine_core.durable import NotPlainError
 from pyquarantine_core.types import Fault
 
-UNFINISHED = "was never finished; the MTA had no answer, so nothing is lost"
+UNFINISHED = "was never finished; the MTA was not told that it is held"
 OUTDATED = "has temporary files that are not in use"
 LOST = "is metadata without data"
 
@@ -55,22 +56,21 @@ def metadata_alone(path: Path, names: Sequence[str]) -> Iterator[Fault]:
 def unused(directory: Directory, entry_id: str) -> Iterator[bool]:
     """Whether no process is at work with this entry, and then none begins until the end."""
     with ExitStack() as locked:
-        for name in _locked_names(directory, entry_id):
+        ours: set[int] = set()
+        # The hidden name twice, since data is published, and hidden again when that is undone.
+        for name in (hidden(entry_id), entry_id, hidden(entry_id)):
             try:
                 file = locked.enter_context(directory.open_file(name))
             except (FileNotFoundError, NotPlainError):
                 continue
+            inode = os.fstat(file.fileno()).st_ino
+            if inode in ours:
+                continue
             if not lock(file.fileno(), wait=False) or not directory.leads_to(name, file.fileno()):
                 yield False
                 return
+            ours.add(inode)
         yield True
-
-
-def _locked_names(directory: Directory, entry_id: str) -> Iterable[str]:
-    """What a process may hold a lock of; of two names of one file one, since it has one lock."""
-    if not directory.same_file(entry_id, hidden(entry_id)):
-        yield hidden(entry_id)  # before the next: it is published, never hidden
-    yield entry_id
 
 
 def _fault(path: Path, entry_id: str, problem: str) -> Fault | None:
@@ -104,12 +104,15 @@ def _mend(path: Path, entry_id: str, reason: str) -> bool:
             return False
         second_names, rest = _leftovers(directory, entry_id)
         directory.remove(*second_names)
+        mended = bool(second_names)
         if rest:
             with Aside(directory) as aside:
                 for name in rest:
-                    aside.take(name, reason)
+                    with suppress(FileNotFoundError):  # its process has just undone it
+                        aside.take(name, reason)
+                        mended = True
                 aside.sync()
-    return bool(second_names or rest)
+    return mended
 
 
 def _leftovers(directory: Directory, entry_id: str) -> tuple[Sequence[str], Sequence[str]]:

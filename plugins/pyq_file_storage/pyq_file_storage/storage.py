@@ -76,11 +76,10 @@ class FileStorage(Storage):
         for fault in hidden_leftovers(self._path, hidden):
             assert fault.mend is not None
             try:
-                fault.mend()
+                if fault.mend():
+                    logger.warning("%s %s; %s", fault.name, fault.problem, fault.remedy)
             except StorageError as error:
                 logger.warning("%s %s; %s", fault.name, fault.problem, error)
-            else:
-                logger.warning("%s %s; %s", fault.name, fault.problem, fault.remedy)
 
     def faults(self, *, metadata: bool) -> Iterator[Fault]:
         with self._directory() as directory, self._explained():

@@ -7,6 +7,8 @@ undone any more, since there may be no descriptor left to open it again.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -21,6 +23,7 @@ from pyquarantine_core.durable import release_cache, sync_files
 from pyquarantine_core.errors import StorageError
 from pyquarantine_core.types import Entry, NewEntry, StoreEffect
 
+_TRIES = 1000
 _LARGE = 64 * 1024
 """Bytes of data that are worth a system call to have their memory back."""
 
@@ -91,8 +94,8 @@ class StoreInDirectory(StoreEffect):
     def undo(self) -> None:
         """Remove all names, in an order that leaves no entry when a crash interrupts it.
 
-        The journal says nothing of it, so that the next listing compares all names: a line would
-        hide what others have put there since the message was prepared.
+        The journal says nothing of it: a line would hide what others have put there since the
+        message was prepared. So the next listing may have to compare all names.
         """
         directory, draft = self._directory, self._draft
         if directory is None or draft is None:
@@ -122,8 +125,11 @@ class StoreInDirectory(StoreEffect):
 
         Returns:
             The time in the ID, and the draft.
+
+        Raises:
+            FileExistsError: whatever ID it gets is taken.
         """
-        while True:
+        for _ in range(_TRIES):
             now = datetime.now(UTC)
             entry_id = new_id(now, self._new.message.queue_id)
             try:
@@ -131,6 +137,7 @@ class StoreInDirectory(StoreEffect):
             except FileExistsError:
                 continue
             return now, self._draft
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     def _described_files(self, entry_id: str) -> dict[str, str]:
         files = {"ID": entry_id, "DATAFILE": str(self._path / entry_id)}

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
+from pyq_file_storage.directory import Directory
 from pyq_file_storage.storage import FileStorage
 
 from pyquarantine_core.errors import StorageError
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from .conftest import MakeMessage, Stage, Store
 
 HALF = "20200101000000_HALF"
-UNFINISHED = "was never finished; the MTA had no answer, so nothing is lost"
+UNFINISHED = "was never finished; the MTA was not told that it is held"
 
 
 def found(storage: FileStorage, *, metadata: bool = True) -> dict[str, str]:
@@ -25,6 +29,14 @@ def found(storage: FileStorage, *, metadata: bool = True) -> dict[str, str]:
         one.name: f"{one.problem}; {one.remedy}{'' if one.mend else ' (by a person)'}"
         for one in storage.faults(metadata=metadata)
     }
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """As held by a process that is at work with this data."""
+    with path.open("rb") as data:
+        fcntl.flock(data, fcntl.LOCK_EX)
+        yield
 
 
 def mend(storage: FileStorage) -> None:
@@ -125,6 +137,30 @@ def test_what_a_living_process_writes_is_not_touched(
     assert names(directory) == before
     effect.commit()
     assert len(list(storage.entries())) == 1
+
+
+def test_what_is_undone_while_a_check_looks_is_not_touched(
+    storage: FileStorage,
+    directory: Path,
+    mail: MakeMessage,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Published when the check looks for a hidden name, hidden when it looks for a public one."""
+    entry_id = store(storage, mail())
+    hidden = directory / f".{entry_id}.tmp"
+    (directory / f".{entry_id}.metadata.new").write_text("{")  # what the check has found
+    open_file = Directory.open_file
+
+    def undo_then_open(opened: Directory, name: str) -> BinaryIO:
+        if name == entry_id:
+            (directory / name).rename(hidden)
+        return open_file(opened, name)
+
+    with locked(directory / entry_id):
+        monkeypatch.setattr(Directory, "open_file", undo_then_open)
+        assert found(storage) == {}
+    assert hidden.exists()
 
 
 def test_an_update_that_a_living_command_writes_is_not_touched(

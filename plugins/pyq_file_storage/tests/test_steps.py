@@ -7,7 +7,7 @@ import fcntl
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyq_file_storage.storage import FileStorage
@@ -98,6 +98,49 @@ def test_a_disk_that_is_full_fails_the_metadata_and_undo_leaves_nothing(
     with disk_of(5000), pytest.raises(StorageError):
         effect.prepare()
     assert len(sizes(directory)) == 2
+    effect.undo()
+    assert names(directory) == []
+
+
+def test_what_was_published_is_undone_on_a_disk_without_room_for_another_name(
+    storage: FileStorage,
+    directory: Path,
+    mail: MakeMessage,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    effect = stage(storage, mail())
+    effect.prepare()
+    effect.commit()
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "replace", refuse)
+        effect.undo()
+    assert names(directory) == []
+
+
+def test_a_name_that_was_given_although_the_answer_says_no_is_ours(
+    storage: FileStorage,
+    directory: Path,
+    mail: MakeMessage,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on NFS, which asks again when an answer is lost."""
+    link = os.link
+
+    def link_twice(*arguments: Any, **options: Any) -> None:
+        link(*arguments, **options)
+        link(*arguments, **options)
+
+    effect = stage(storage, mail())
+    effect.prepare()
+    with monkeypatch.context() as server:
+        server.setattr(os, "link", link_twice)
+        effect.commit()
+    assert [one.id for one in storage.entries()] == [effect.variables["S_ID"]]
     effect.undo()
     assert names(directory) == []
 

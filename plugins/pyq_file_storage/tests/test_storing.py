@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 
 FOLDED = ("Subject", b" caf\xe9 \xff\n\t  folded\n \x01 oddly")
 FOLDED_LINES = b"Subject: caf\xe9 \xff\r\n\t  folded\r\n \x01 oddly\r\n"
+CR = b" a\rb\r"
 
 
 def test_an_original_is_stored_byte_for_byte_whatever_the_rules_did(
     storage: FileStorage, directory: Path, mail: MakeMessage, store: Store
 ) -> None:
     body = bytes(range(256)) + b"\r\nno line end"
-    message = mail(FOLDED, ("x-ODD", b"no space"), ("Empty", b""), body=body)
+    message = mail(FOLDED, ("x-ODD", b"no space"), ("Empty", b""), ("X-CR", CR), body=body)
     message.add_header("X-Added", "later")
     message.replace_body(Body([b"another"]))
     entry_id = store(storage, message, original=True)
-    expected = FOLDED_LINES + b"x-ODD:no space\r\nEmpty:\r\n\r\n" + body
+    expected = FOLDED_LINES + b"x-ODD:no space\r\nEmpty:\r\nX-CR:%b\r\n\r\n" % CR + body
     assert (directory / entry_id).read_bytes() == expected
     with storage.open_message(entry_id) as stored:
         assert stored.read() == expected
