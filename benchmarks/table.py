@@ -16,8 +16,8 @@ from benchmarks.load import MESSAGES, Load
 from benchmarks.report import Bound, Progress
 from benchmarks.works import Work, works
 
-RUNS = 7
-OLD_RUNS = 3
+RUNS = 15
+OLD_RUNS = 5
 """Of 2.1.0, which takes up to a hundred times as long."""
 SLOWEST_P99 = 3.0
 """Times that of `noop`, for ham."""
