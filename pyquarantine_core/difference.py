@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyquarantine_core.message import Header
+    from pyquarantine_core.header import Header
 
 
 @dataclass(frozen=True, slots=True)

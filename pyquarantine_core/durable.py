@@ -87,9 +87,14 @@ def sync_files(*files: int) -> None:
     """
     if len(files) > 1:
         for file in files:
-            release_cache(file)  # on Linux this begins to write what is not written yet
+            _begin_to_write(file)
     for file in files:
         os.fsync(file)
+
+
+def _begin_to_write(file: int) -> None:
+    """Let the disk begin, where that can be: on Linux what is let go of is written first."""
+    release_cache(file)
 
 
 def release_cache(file: int) -> None:

@@ -95,6 +95,13 @@ class InDoubtError(ReleaseError):
     """The connection was lost when the server had the message, and it may have taken it."""
 
 
+WHEN_IN_DOUBT = (
+    "look in the log of the mail server, then release it to them with --again, "
+    "or take them off it with delete -t"
+)
+"""What a person can do about recipients of whom nobody knows whether they have the message."""
+
+
 class DeprecatedApiWarning(FutureWarning):
     """Something that a plugin uses, and that a later core will not have.
 

@@ -15,8 +15,9 @@ from pyquarantine_core.changes import describe_others
 from pyquarantine_core.client import Client
 from pyquarantine_core.engine import Cursor, RuleError
 from pyquarantine_core.explain_difference import difference
+from pyquarantine_core.header import Header
 from pyquarantine_core.limits import DEFAULT_LIMITS, Limits
-from pyquarantine_core.message import Header, Message
+from pyquarantine_core.message import Message
 from pyquarantine_core.ruleset import RULES_LOGGER, BoundAction
 from pyquarantine_core.types import Decision, Stage, Verdict
 

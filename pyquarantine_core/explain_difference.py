@@ -12,7 +12,8 @@ from pyquarantine_core.mime.text import read_text
 
 if TYPE_CHECKING:
     from pyquarantine_core.body import Body
-    from pyquarantine_core.message import Header, Message, Snapshot
+    from pyquarantine_core.header import Header
+    from pyquarantine_core.message import Message, Snapshot
 
 MAX_LINES = 40
 """Lines of a difference that are shown."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pyquarantine_core.header import Header
     from pyquarantine_core.limits import Limits
-    from pyquarantine_core.message import Header
 
 _AROUND = 3
 """Bytes of a field beside name and value: its colon and line end."""

@@ -166,18 +166,15 @@ def markup(html: str) -> Iterator[tuple[Kind, int, int, str]]:
                 in_foreign = foreign.is_open
             yield end_kind, at, position, name
             continue
-        if not in_foreign and name not in _SPECIAL:
-            yield start_kind, at, position, name
-            continue
-        if name in _RAW_TEXT and not (in_foreign and foreign.is_here):
-            raw, position = position, _raw_end(html, position, name)
-            if position < 0:
-                yield Kind.UNCLOSED, at, len(html), name
-                return
-            yield start_kind, at, raw, name
-            yield Kind.RAW, raw, position, name
-            continue
-        if in_foreign or name in FOREIGN:
+        if in_foreign or name in _SPECIAL:
+            if name in _RAW_TEXT and not (in_foreign and foreign.is_here):
+                raw, position = position, _raw_end(html, position, name)
+                if position < 0:
+                    yield Kind.UNCLOSED, at, len(html), name
+                    return
+                yield start_kind, at, raw, name
+                yield Kind.RAW, raw, position, name
+                continue
             foreign.start(Token(html, start_kind, at, position, name))
             in_foreign = foreign.is_open
         yield start_kind, at, position, name

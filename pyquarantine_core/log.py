@@ -99,11 +99,11 @@ class _Syslog(logging.handlers.SysLogHandler):
 
     def _connect_unixsocket(self, address: str) -> None:
         super()._connect_unixsocket(address)  # type: ignore[misc] # not in the stubs
-        line: socket.socket = self.socket  # type: ignore[attr-defined] # likewise
+        syslogd: socket.socket = self.socket  # type: ignore[attr-defined] # likewise
         try:  # so that the kernel waits, if need be; with settimeout() each line is a poll(2) more
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(SYSLOG_TIMEOUT))
+            syslogd.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(SYSLOG_TIMEOUT))
         except OSError:
-            line.settimeout(SYSLOG_TIMEOUT)
+            syslogd.settimeout(SYSLOG_TIMEOUT)
 
 
 def _timeval(seconds: float) -> bytes:

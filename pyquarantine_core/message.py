@@ -14,13 +14,14 @@ from pyquarantine_core.body import Body
 from pyquarantine_core.changes import described
 from pyquarantine_core.client import Client
 from pyquarantine_core.errors import HeaderLimitError, PluginError
+from pyquarantine_core.header import Header, lines
 from pyquarantine_core.header_meter import HeaderMeter
-from pyquarantine_core.header_text import decode_value, encode_value
+from pyquarantine_core.header_text import encode_value
 from pyquarantine_core.limits import DEFAULT_LIMITS, over
 from pyquarantine_core.message_log import MessageLog
 from pyquarantine_core.patterns import Budget
 from pyquarantine_core.printable import shown
-from pyquarantine_core.types import Effect, Stage
+from pyquarantine_core.types import Effect, Part, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -29,48 +30,6 @@ _HEADER_NAME = re.compile(r"[!-9;-~]+")
 _ADDRESS = re.compile(f"{_WORD}@{_WORD}")
 _MEASURED = 64
 """Header fields that are taken between two looks at whether they are too many."""
-
-
-class Header:
-    """One header field, never changed; two equal ones are still two.
-
-    A plain class, for there are dozens to each message, most of which nothing looks at.
-
-    Attributes:
-        name: as spelt in the message.
-        raw: all bytes after the colon, folds as LF and white space, without the last line break.
-        origin: its place among the headers as received, from 0; None when it was added.
-    """
-
-    _value: str | None = None
-    _text: str | None = None
-
-    def __init__(self, name: str, raw: bytes, origin: int | None = None) -> None:
-        self.name = name
-        self.raw = raw
-        self.origin = origin
-
-    def __repr__(self) -> str:
-        return f"Header({self.name!r}, {self.raw!r}, {self.origin!r})"
-
-    @property
-    def value(self) -> str:
-        """Decoded (RFC 2047) and unfolded."""
-        if self._value is None:  # not a cached_property, whose lock costs more than this
-            self._value = decode_value(self.raw)
-        return self._value
-
-    @property
-    def text(self) -> str:
-        """`Name: value`, which the patterns of `headers` search."""
-        if self._text is None:
-            self._text = f"{self.name}: {self.value}"
-        return self._text
-
-    @property
-    def line(self) -> bytes:
-        """As it stands in a stored message, line breaks as CRLF."""
-        return _lines((self,))
 
 
 class Snapshot(NamedTuple):
@@ -235,7 +194,7 @@ class Message:
         self._must_see(Stage.BODY, "the body")
         self._measure()
         headers = self.received_headers if original else self._current_headers
-        yield _lines(headers) + b"\r\n"
+        yield lines(headers) + b"\r\n"
         yield from (self.received_body if original else self._body).chunks()
 
     @property
@@ -361,13 +320,14 @@ class Message:
             len(self.effects),
         )
 
-    def is_as_in(self, snapshot: Snapshot) -> bool:
-        """Whether nobody has changed envelope, headers or body since."""
-        return (
-            self._headers is snapshot.headers
-            and self._recipients is snapshot.recipients
-            and self._body is snapshot.body
-        )
+    def changed_since(self, snapshot: Snapshot) -> Iterator[Part]:
+        """Which of headers, body and envelope are others now."""
+        if self._headers is not snapshot.headers:
+            yield Part.HEADERS
+        if self._body is not snapshot.body:
+            yield Part.BODY
+        if self._recipients is not snapshot.recipients:
+            yield Part.RECIPIENTS
 
     def roll_back(self, to: Snapshot) -> None:
         """Be as at the snapshot; effects staged since are undone, the last one first."""
@@ -414,11 +374,3 @@ class Message:
     def _must_see(self, stage: Stage, part: str) -> None:
         if self.visible < stage:
             raise PluginError(f"{part} can be read only by what declares Stage.{stage.name}")
-
-
-def _lines(headers: Iterable[Header]) -> bytes:
-    """Header fields as they stand in a stored message, lines in CRLF."""
-    fields = [
-        b"%b:%b\r\n" % (one.name.encode("utf-8", "surrogateescape"), one.raw) for one in headers
-    ]
-    return b"".join(fields).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pyquarantine_core.address import same_address
 from pyquarantine_core.errors import (
+    WHEN_IN_DOUBT,
     EntryNotFoundError,
     InDoubtError,
     PyquarantineError,
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 
 _BEGINS_WITH_TIME = re.compile("[0-9]{14}")
 
-WHEN_IN_DOUBT = (
-    "look in the log of the mail server, then release it to them with --again, "
-    "or take them off it with delete -t"
-)
 SMTP_PORT = 25
 """Where an MTA takes mail from others (RFC 5321)."""
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyquarantine_core.difference import header_difference
-from pyquarantine_core.message import Header, Message
+from pyquarantine_core.header import Header
+from pyquarantine_core.message import Message
 from pyquarantine_core.testing.delivery import HeaderAdded, HeaderChanged, deliver
 from pyquarantine_core.testing.mail import Mail
 from pyquarantine_core.testing.rules import received

@@ -15,7 +15,8 @@ from pyquarantine_core.mime.reading import MessageParts
 from pyquarantine_core.mime.structure import MimePart
 
 if TYPE_CHECKING:
-    from pyquarantine_core.message import Header, Message
+    from pyquarantine_core.header import Header
+    from pyquarantine_core.message import Message
     from pyquarantine_core.mime.text import EditedText
 
 _OF_THE_CONTENT = "content-"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pyquarantine_core.message import Header, Message
+from pyquarantine_core.header import Header
+from pyquarantine_core.message import Message
 from pyquarantine_core.patterns import Pattern, compile_pattern
 from pyquarantine_core.types import Condition, Match, Services
 

@@ -26,7 +26,8 @@ from pyquarantine_core.errors import (
     RefusedError,
     UnreachableError,
 )
-from pyquarantine_core.message import Header, Message
+from pyquarantine_core.header import Header
+from pyquarantine_core.message import Message
 from pyquarantine_core.submission import Failure, SmtpSession, SubmissionError
 from pyquarantine_core.types import Delivery, Notification, Options, Services
 

@@ -11,7 +11,8 @@ from urllib.parse import quote
 from pyq_email_notify.mailbox import Mailbox, shown
 from pyq_email_notify.preview import Preview
 from pyq_email_notify.wording import one_line, with_ascii_domains
-from pyquarantine_core.message import Header, Message
+from pyquarantine_core.header import Header
+from pyquarantine_core.message import Message
 
 MAX_VALUE = 1000
 """Characters of a value (the rest is cut); a header can have 60,000."""

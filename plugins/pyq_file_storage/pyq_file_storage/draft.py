@@ -21,6 +21,10 @@ class Draft:
         entry_id: its ID.
         metadata: whether it gets any.
 
+    Attributes:
+        id: its ID.
+        files: descriptors of the data and, if it gets any, the metadata; none once it is closed.
+
     Raises:
         FileExistsError: something else has this ID, or the data was moved aside at once.
         OSError: from every method, as the system calls do.
@@ -31,11 +35,10 @@ class Draft:
         self._directory = directory
         self._hidden = hidden(entry_id)
         self._has_metadata = self._is_public = False
-        self._data = directory.create(self._hidden)
-        self.files = [self._data]
+        self.files = [directory.create(self._hidden)]
         try:
-            lock(self._data)  # fails on NFS while its lock manager does not run (ENOLCK)
-            self._created = os.fstat(self._data)
+            lock(self.files[0])  # fails on NFS while its lock manager does not run (ENOLCK)
+            self._created = self.status
             self._take_names(metadata=metadata)
         except OSError:
             try:
@@ -47,11 +50,11 @@ class Draft:
     @property
     def status(self) -> os.stat_result:
         """The data's."""
-        return os.fstat(self._data)
+        return os.fstat(self.files[0])
 
     def write_data(self, chunks: Iterable[bytes], mode: int) -> int:
         """Write it, with these permissions; returns how many bytes. `sync_files` makes it last."""
-        return self._directory.write(self._data, self._created, chunks, mode=mode)
+        return self._directory.write(self.files[0], self._created, chunks, mode=mode)
 
     def write_metadata(self, content: bytes, mode: int) -> None:
         """The same for metadata."""

@@ -7,8 +7,6 @@ undone any more, since there may be no descriptor left to open it again.
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -24,6 +22,7 @@ from pyquarantine_core.errors import StorageError
 from pyquarantine_core.types import Entry, NewEntry, StoreEffect
 
 _TRIES = 1000
+"""IDs that a message is tried under, each of another microsecond."""
 _LARGE = 64 * 1024
 """Bytes of data that are worth a system call to have their memory back."""
 
@@ -129,15 +128,18 @@ class StoreInDirectory(StoreEffect):
         Raises:
             FileExistsError: whatever ID it gets is taken.
         """
-        for _ in range(_TRIES):
+        tries = _TRIES
+        while True:
             now = datetime.now(UTC)
             entry_id = new_id(now, self._new.message.queue_id)
             try:
                 self._draft = Draft(directory, entry_id, metadata=self._new.metadata)
             except FileExistsError:
-                continue
-            return now, self._draft
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+                tries -= 1
+                if not tries:
+                    raise
+            else:
+                return now, self._draft
 
     def _described_files(self, entry_id: str) -> dict[str, str]:
         files = {"ID": entry_id, "DATAFILE": str(self._path / entry_id)}

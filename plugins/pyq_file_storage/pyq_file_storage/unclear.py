@@ -9,13 +9,10 @@ from pyq_file_storage.directory import Directory, explained
 from pyq_file_storage.entries import SUFFIX, is_entry_id, read_entry
 from pyq_file_storage.leftovers import unused
 from pyquarantine_core.durable import NotPlainError
+from pyquarantine_core.errors import WHEN_IN_DOUBT
 from pyquarantine_core.types import Entry, Fault
 
 SAY_WHO = "release it with --from and -t, or delete it with -a"
-SAY_WHETHER = (
-    "look in the log of the mail server, then release it to them with --again, "
-    "or take them off it with delete -t"
-)
 
 
 def unclear_entries(path: Path, names: Sequence[str], *, metadata: bool) -> Iterator[Fault]:
@@ -35,7 +32,7 @@ def unclear_entries(path: Path, names: Sequence[str], *, metadata: bool) -> Iter
             except (FileNotFoundError, NotPlainError):
                 continue
             if problem:
-                remedy = SAY_WHETHER if entry.in_doubt else SAY_WHO
+                remedy = WHEN_IN_DOUBT if entry.in_doubt else SAY_WHO
                 yield Fault(name=entry_id, problem=problem, remedy=remedy)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from pyquarantine_core.header import Header
 from pyquarantine_core.header_text import clean_text
-from pyquarantine_core.message import Header, Message
+from pyquarantine_core.message import Message
 from pyquarantine_core.patterns import Budget, Pattern, check_template, compile_pattern
 from pyquarantine_core.types import Action, Options, Services
 
