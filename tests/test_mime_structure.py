@@ -235,7 +235,18 @@ SOME = [b"\r", b"\n", b"-", b"--", b"--b", b"--b--", b"x: y", b"x", b"y" * 5000]
 def test_whatever_is_a_boundary_to_some_clients_is_a_doubt(pieces: list[bytes]) -> None:
     body = b"--b\n\n" + b"".join(pieces)
     few = Limits(mime_parts=3)
-    assert (scan(MIXED, body, few).doubt == BARE_CR_BOUNDARY) is (b"\r--" in body)
+    assert (scan(MIXED, body, few).doubt == BARE_CR_BOUNDARY) is (b"\r--b" in body)
+
+
+def test_a_boundary_of_a_part_that_has_ended_is_one_still() -> None:
+    inner = b"--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\n1\n--c--\n--b\n\n2"
+    assert scan(MIXED, inner + b"\r--c\n--b--").doubt == BARE_CR_BOUNDARY
+    assert scan(MIXED, inner + b"\r--d\n--b--").doubt == ""
+
+
+def test_too_many_dashes_after_bare_crs_are_doubted_unread() -> None:
+    assert scan(MIXED, b"--b\n\n" + b"\r--" * 10_000 + b"\n--b--").doubt == ""
+    assert scan(MIXED, b"--b\n\n" + b"\r--" * 11_000 + b"\n--b--").doubt == BARE_CR_BOUNDARY
 
 
 class Counting(bytes):
@@ -270,6 +281,9 @@ HOSTILE = {
     "dashes": b"--\n",
     "dashes and empty lines": b"--\n\n",
     "dashes after carriage returns": b"\r--",
+    "dashes after carriage returns and boundaries": (
+        b"\r--\n--b\nContent-Type: multipart/mixed; boundary=%s\n\n" % (b"c" * 60)
+    ),
     "dashes after far carriage returns": b"\r\n--" + b"x" * 6000,
     "dashes alone": b"-",
     "boundaries": b"--b\n",

@@ -35,6 +35,8 @@ _DASHES_AFTER_LF = re.compile(rb"\n--")
 _DASHES_AFTER_CR = re.compile(rb"\r--")
 _NEARBY = 1024
 """Bytes in which a pattern alone finds a boundary sooner than with a jump to the next dash."""
+_COMPARED = 1024 * 1024
+"""Bytes of boundaries that dashes after bare CRs are compared with; what is left is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,10 @@ class _Scan:
         self.open: list[MimePart] = []
         self.levels: dict[bytes, list[int]] = {}
         self.delimiter_of: dict[int, bytes] = {}
+        self.delimiters: set[bytes] = set()
+        self.delimiter_bytes = 0
         self.cr_looked_for = 0
+        self.cr_compared = 0
         self.count = 0
         self.limit = ""
         self.doubt = ""
@@ -241,6 +246,7 @@ class _Scan:
                 break
             if part.boundary:
                 delimiter = b"--" + part.boundary
+                self._know(delimiter)
                 self.levels.setdefault(delimiter, []).append(len(self.open) - 1)
                 self.delimiter_of[len(self.open) - 1] = delimiter
                 break
@@ -249,6 +255,11 @@ class _Scan:
             part = inner
             self._read_header(part)
         return part.start
+
+    def _know(self, delimiter: bytes) -> None:
+        if delimiter not in self.delimiters:
+            self.delimiters.add(delimiter)
+            self.delimiter_bytes += len(delimiter)
 
     def _leave(self, level: int, at: int, *, at_boundary: bool = True) -> None:
         """Close the parts from this level on: they end before the boundary at this offset."""
@@ -293,10 +304,23 @@ class _Scan:
         return -1 if found is None else at
 
     def _look_for_bare_cr(self, end: int) -> None:
-        """Doubt a line that begins like a boundary, but after a bare CR, up to this offset."""
-        if not self.doubt and self._first(_DASHES_AFTER_CR, self.cr_looked_for, end):
-            self.doubt = BARE_CR_BOUNDARY
+        """Doubt what begins like a boundary of this message, but after a bare CR, up to here.
+
+        Other dashes are none to any client: those of a list, or of a signed text. Where there are
+        too many of them, or of boundaries, the rest is doubted unread.
+        """
+        while not self.doubt:
+            found = self._first(_DASHES_AFTER_CR, self.cr_looked_for, end)
+            if found is None:
+                break
+            self.cr_looked_for = found.start() + 1
+            self.cr_compared += max(100, self.delimiter_bytes)
+            if self.cr_compared > _COMPARED or self._begins_like_a_boundary(self.cr_looked_for):
+                self.doubt = BARE_CR_BOUNDARY
         self.cr_looked_for = end
+
+    def _begins_like_a_boundary(self, at: int) -> bool:
+        return any(self.body[at : at + len(one)] == one for one in self.delimiters)
 
     def _first(self, dashes: re.Pattern[bytes], start: int, end: int) -> re.Match[bytes] | None:
         """The first such dashes after the break of a line, in these bytes.
