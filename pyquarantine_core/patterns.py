@@ -33,6 +33,10 @@ take. What is not done by then begins again, beside the others and with its own 
 RUNS = 32
 """Runs of AT_ONCE at most that a budget may be exceeded by."""
 
+PLAIN_SIZE = 50
+"""Characters of a pattern without repeats, groups and alternatives that takes time in proportion
+to the text, whatever the text is: its runs need no clock, which costs more than most of them."""
+
 MAX_SIZE = 100_000
 """Characters that a pattern may have once `a{3}` is written as `aaa`, as `regex` does."""
 
@@ -116,11 +120,13 @@ class Pattern:
         start: what every match begins with at the start of a line, apart from case: `X-Spam: Y`
             of `^X-Spam: Y(es|ep)`. Empty when there is no such text. Where it cannot be, the
             pattern need not be tried.
+        timed: whether a run of it may take long.
     """
 
     source: str
     time_limit: float
     start: str
+    timed: bool
     _compiled: regex.Pattern[str] = field(repr=False)
 
     def search(self, text: str, budget: Budget | None = None) -> regex.Match[str] | None:
@@ -144,6 +150,8 @@ class Pattern:
             budget.runs += 1
             if budget.runs % RUNS == 0 and budget.is_used_up:
                 raise self._timeout(text, budget)
+        if not self.timed:
+            return run(text, concurrent=False)
         try:
             return run(text, timeout=AT_ONCE, concurrent=False)
         except TimeoutError:
@@ -198,7 +206,8 @@ def compile_pattern(
         raise PatternError(f"groups are nested too deeply in {_shorten(pattern)!r}") from None
     except (re.error, regex.error, ValueError, TypeError, OverflowError) as error:
         raise PatternError(f"{error} in {pattern!r}") from None
-    return Pattern(pattern, time_limit, "" if verbose else _literal_start(pattern), compiled)
+    start = "" if verbose else _literal_start(pattern)
+    return Pattern(pattern, time_limit, start, verbose or not _is_plain(pattern), compiled)
 
 
 def check_template(pattern: Pattern, template: str) -> None:
@@ -311,6 +320,14 @@ def _literal_start(pattern: str) -> str:
         else:
             ended = True
     return literal
+
+
+def _is_plain(pattern: str) -> bool:
+    """Whether it is short and all that it matches has the length of its tokens."""
+    return len(pattern) <= PLAIN_SIZE and all(
+        token.lastgroup in {"escape", "set", "brace"} if token.lastgroup else token[0] not in "?*+|"
+        for token in _PLAIN.finditer(pattern)
+    )
 
 
 def _objection(kind: str, text: str) -> str | None:

@@ -296,6 +296,38 @@ def test_no_pattern_hangs_on_hostile_text(pattern: str, length: int) -> None:
     assert time.thread_time() - started < 2  # of the CPU, however busy it is
 
 
+@given(grammar, st.sampled_from(TEXTS) | st.text("aAbBzsk{}1,2-_\n", max_size=30))
+def test_what_is_not_timed_matches_no_more_characters_than_it_has(source: str, text: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            pattern = compile_pattern(source)
+        except PatternError:
+            return
+    found = pattern.search(text)
+    assert pattern.timed or found is None or len(found[0]) <= len(source)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "timed"),
+    [
+        (r"^X-Spam: Yes", False),
+        (r"^X-Spam: [Yy]es, score=\d\.\d", False),
+        ("a{}", False),
+        ("a" * 50, False),
+        ("a" * 51, True),
+        ("a{2}", True),
+        ("a+", True),
+        ("a|b", True),
+        (r"(a)\1", True),
+        ("(?x)a", True),
+        ("(?:a)", True),
+    ],
+)
+def test_short_patterns_that_do_not_branch_need_no_clock(pattern: str, timed: bool) -> None:
+    assert compile_pattern(pattern).timed is timed
+
+
 def test_other_threads_run_while_a_pattern_is_matched() -> None:
     pattern = compile_pattern(SLOW, time_limit=0.5)
 

@@ -302,10 +302,9 @@ class Directory:
         os.fsync(self._fd)
 
     def _give(self, fd: int, created: os.stat_result, like: os.stat_result | None) -> None:
-        if os.geteuid() != 0:
-            return
         owner = like or self.opened
-        if (created.st_uid, created.st_gid) != (owner.st_uid, owner.st_gid):
+        is_foreign = (created.st_uid, created.st_gid) != (owner.st_uid, owner.st_gid)
+        if is_foreign and os.geteuid() == 0:
             os.fchown(fd, owner.st_uid, owner.st_gid)
 
 
