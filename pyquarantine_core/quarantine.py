@@ -131,7 +131,8 @@ class Quarantine:
             EntryNotFoundError: there is no such entry.
             ReleaseError: nobody got it, and the entry is as it was; or some may have it already,
                 and it was not sent.
-            InDoubtError: the answer was lost; the entry says who is in doubt.
+            InDoubtError: the answer was lost, or not waited for (KeyboardInterrupt); the entry says
+                who is in doubt.
         """
         with self.holding.storage.storage.claim(entry_id) as claim:
             entry = self._own(claim.entry)
@@ -142,9 +143,11 @@ class Quarantine:
                 refused = self._submit(
                     entry, sender, wanted, claim.read(), lambda accepted: _doubt(claim, accepted)
                 )
-            except InDoubtError as error:
-                who = ", ".join(claim.entry.in_doubt)
-                text = f"{entry.id} may have been sent to {who}: {error}; {WHEN_IN_DOUBT}"
+            except (InDoubtError, KeyboardInterrupt) as error:
+                if not claim.entry.in_doubt:
+                    raise  # interrupted before the server had it
+                who, what = ", ".join(claim.entry.in_doubt), str(error) or "you interrupted it"
+                text = f"{entry.id} may have been sent to {who}: {what}; {WHEN_IN_DOUBT}"
                 raise InDoubtError(text) from error
             except ReleaseError:
                 with suppress(StorageError):  # then they stay in doubt, which loses nothing

@@ -147,6 +147,7 @@ class TestMistakes:
             (["show", "--jsno"], "--jsno"),
             (["plugins", "more"], "No such command 'more'"),
             (["plugins", "--json", "check"], "--json goes after check"),
+            (["show", "-c", "x"], "-c'.\nIt goes before the command: pyquarantine -c FILE"),
             (["schema", "more"], "Got unexpected extra argument (more)"),
         ],
     )

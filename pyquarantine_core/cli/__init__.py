@@ -129,10 +129,12 @@ def _session(context: click.Context) -> Session:
     return context.obj
 
 
+_CONFIG = ("-c", "--config")
+
+
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "-c",
-    "--config",
+    *_CONFIG,
     "path",
     type=click.Path(path_type=Path),
     default=DEFAULT_PATH,
@@ -155,6 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
+        if isinstance(error, click.NoSuchOption) and error.option_name in _CONFIG:
+            shown.write(f"It goes before the command: pyquarantine {error.option_name} FILE ...")
         click.echo("\n".join(map(printable, shown.getvalue().rstrip("\n").split("\n"))), err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as end:

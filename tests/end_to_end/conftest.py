@@ -49,12 +49,14 @@ class Admin:
     config: Path
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        program = Path(sys.executable).with_name("pyquarantine")
         return subprocess.run(
-            [program, "-c", self.config, *arguments],
-            check=False,
-            capture_output=True,
-            timeout=PATIENCE,
+            self._command(*arguments), check=False, capture_output=True, timeout=PATIENCE
+        )
+
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """The same, without waiting for its end."""
+        return subprocess.Popen(
+            self._command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
     def out(self, *arguments: str) -> bytes:
@@ -69,6 +71,10 @@ class Admin:
             self.out("quarantine", quarantine, "list", "--json")
         )
         return entries
+
+    def _command(self, *arguments: str) -> list[str | Path]:
+        program = Path(sys.executable).with_name("pyquarantine")
+        return [program, "-c", self.config, *arguments]
 
 
 @pytest.fixture

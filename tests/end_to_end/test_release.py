@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pyquarantine_core.testing.mta import Mail, send
+from pyquarantine_core.testing.processes import PATIENCE
 from pyquarantine_core.testing.sink import SmtpSink
 
 from .conftest import Admin, DaemonFactory
@@ -90,6 +92,28 @@ def test_a_release_whose_answer_is_lost_is_not_sent_again_unasked(
     ]
     assert admin.held("hold") == []
     assert admin.out("check") == b"nothing is wrong\n"
+
+
+def test_a_release_that_is_interrupted_says_who_may_have_it(
+    hold: dict[str, Any], admin: Admin, smtp_sink: SmtpSink
+) -> None:
+    smtp_sink.hold_answers = True
+    with admin.begin("quarantine", "hold", "release", hold["id"], "-t", "u1@example.org") as begun:
+        smtp_sink.wait_for(1)
+        with admin.begin("quarantine", "hold", "delete", hold["id"], "-a") as waiting:
+            assert waiting.stderr is not None
+            assert waiting.stderr.readline().decode() == (
+                f"pyquarantine: another command is at work with {hold['id']}; waiting for it\n"
+            )
+            begun.send_signal(signal.SIGINT)
+            _, said = begun.communicate(timeout=PATIENCE)
+            assert waiting.wait(PATIENCE) == 0
+    assert begun.returncode == 1
+    assert said.decode().startswith(
+        f"pyquarantine: {hold['id']} may have been sent to u1@example.org: you interrupted it; look"
+    )
+    assert said.count(b"\n") == 1
+    assert admin.held("hold") == []
 
 
 def test_a_recipient_that_the_server_refuses_stays_on_the_entry(

@@ -163,7 +163,9 @@ class FileStorage(Storage):
         """
         with self._directory() as directory, self._data(directory, entry_id) as data:
             with self._explained(entry_id):
-                lock(data.fileno())
+                if not lock(data.fileno(), wait=False):
+                    logger.warning("another command is at work with %s; waiting for it", entry_id)
+                    lock(data.fileno())
                 if not directory.leads_to(entry_id, data.fileno()):
                     raise FileNotFoundError(entry_id)
             yield FileClaim(directory, data, self._entry(directory, entry_id))
@@ -171,7 +173,11 @@ class FileStorage(Storage):
     @contextmanager
     def _directory(self) -> Iterator[Directory]:
         with explained(f"cannot read from {self._path}"):
-            directory = Directory(self._path)
+            try:
+                directory = Directory(self._path)
+            except FileNotFoundError as error:
+                there_is_none = f"there is no {self._path}; the daemon makes it when it starts"
+                raise StorageError(there_is_none) from error
         with directory:
             yield directory
 

@@ -104,9 +104,9 @@ def test_entries_that_go_while_they_are_listed_are_passed_over(
 def test_a_directory_that_is_gone_is_one_clear_error(storage: FileStorage, directory: Path) -> None:
     directory.rmdir()
     for operation in OPERATIONS:
-        with pytest.raises(StorageError, match=f"^cannot read from {directory}: No such file"):
+        with pytest.raises(StorageError, match=f"^there is no {directory}; the daemon makes it"):
             operation(storage, "some")
-    with pytest.raises(StorageError, match=f"^cannot read from {directory}: No such file"):
+    with pytest.raises(StorageError, match=f"^there is no {directory}; the daemon makes it"):
         next(storage.entries())
 
 
