@@ -203,7 +203,40 @@ DOUBTFUL = {
     # jsmime takes a CR for the end of a line.
     "a boundary after a bare CR": (
         MIXED + b"\n--b\n" + PLAIN + b"2\r--b\r" + HTML.replace(b"\n", b"\r") + b"--b--\n",
-        "a boundary after a bare CR",
+        "a boundary beside a bare CR",
+    ),
+    "a boundary before a bare CR": (
+        MIXED + b"\n--b\n" + PLAIN + b"2\n--b\rContent-Type: text/html\r\r3\n--b--\n",
+        "a boundary beside a bare CR",
+    ),
+    "a boundary and an empty line that a bare CR begins": (
+        MIXED + b"\n--b \r\r\nContent-Type: text/html\r\n\r\n1\r\n--b--\r\n",
+        "a boundary beside a bare CR",
+    ),
+    "a field after a bare CR in another": (
+        MIXED + b"\n--b\nX: y\rContent-Type: text/html\n\n1\n--b--\n",
+        "a header field that a bare CR may end",
+    ),
+    "a field after a bare CR in another of the message": (
+        b"Subject: x\rcontent-type: text/html\nContent-Type: text/plain\n\n1\n",
+        "a header field that a bare CR may end",
+    ),
+    "a field after a bare CR in a message inside": (
+        MIXED
+        + b"\n--b\nContent-Type: message/rfc822\n\nX: y\rContent-Type: text/html\n\n1\n--b--\n",
+        "a header field that a bare CR may end",
+    ),
+    "an end of a header by two bare CRs": (
+        MIXED + b"\n--b\nX: y\r\rContent: x\nContent-Type: text/html\n\n1\n--b--\n",
+        "a header field that a bare CR may end",
+    ),
+    "an end of a header by a bare CR at a line's end": (
+        MIXED + b"\n--b\nX: y\r\r\nContent-Type: text/html\r\n\r\n1\n--b--\n",
+        "a header field that a bare CR may end",
+    ),
+    "a field after a bare CR in a line that is none": (
+        MIXED + b"\n--b\nnone\rContent-Type: text/html\n\n1\n--b--\n",
+        "a header field that a bare CR may end",
     ),
     "a bare CR in a header field": (
         MIXED + b"\n--b\nContent-Type: text/plain;\rContent-Type: text/html\n\n1\n--b--\n",

@@ -21,6 +21,7 @@ _NAMES = {
     "content-type": "Content-Type",
 }
 _BROKEN = re.compile(rb"\0|\r(?!\n)")
+_MAY_END_FIELD = re.compile(rb"\r(?:\r|content-|\Z)", re.IGNORECASE)
 _BLANKS = re.compile(rb"\s+")
 
 _ENCODINGS = frozenset({"base64", "quoted-printable"})
@@ -28,13 +29,20 @@ _ENCODINGS = frozenset({"base64", "quoted-printable"})
 
 STRAY_HEADER = "a header field after a line that is none"
 """To Thunderbird a header goes on until an empty line; to Postfix and Python it ends there."""
-BARE_CR_BOUNDARY = "a boundary after a bare CR"
+BARE_CR_BOUNDARY = "a boundary beside a bare CR"
 """To Thunderbird a CR ends a line; to others only CRLF and LF do."""
+BARE_CR_FIELD = "a header field that a bare CR may end"
+"""Likewise, where it makes a difference: the header ends there, or describes a content then."""
 
 
 def doubt_of(part: MimePart) -> str:
     """What of a part's header is read in different ways, in words that follow "it has"."""
     return _doubtful_fields(part.fields) or _doubtful_type(part) or _doubtful_encoding(part)
+
+
+def may_end_field(lines: bytes) -> bool:
+    """Whether a bare CR in this part of a header changes what it says of the content."""
+    return b"\r" in lines and _MAY_END_FIELD.search(lines) is not None
 
 
 def meaning(value: bytes) -> bytes:
@@ -46,6 +54,8 @@ def _doubtful_fields(fields: Iterable[Field]) -> str:
     seen: dict[str, bytes] = {}
     for one in fields:
         if one.name not in _NAMES:
+            if may_end_field(one.value):
+                return BARE_CR_FIELD
             continue
         if _BROKEN.search(one.value):
             return f"a NUL or bare CR in {_NAMES[one.name]}"

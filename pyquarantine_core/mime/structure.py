@@ -23,7 +23,13 @@ from functools import cached_property
 
 from pyquarantine_core.body import View
 from pyquarantine_core.limits import DEFAULT_LIMITS, Limits, over
-from pyquarantine_core.mime.doubts import BARE_CR_BOUNDARY, STRAY_HEADER, doubt_of
+from pyquarantine_core.mime.doubts import (
+    BARE_CR_BOUNDARY,
+    BARE_CR_FIELD,
+    STRAY_HEADER,
+    doubt_of,
+    may_end_field,
+)
 from pyquarantine_core.mime.fields import FieldValue, read_media_type, read_word
 
 IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
@@ -213,6 +219,7 @@ class _Scan:
                 break
             position, line = self._line(at)
             level, final = self._match(line)
+            self._look_for_cr_in(line)
             if level is None:
                 continue
             self._leave(level + 1, at)
@@ -306,8 +313,10 @@ class _Scan:
     def _look_for_bare_cr(self, end: int) -> None:
         """Doubt what begins like a boundary of this message, but after a bare CR, up to here.
 
-        Other dashes are none to any client: those of a list, or of a signed text. Where there are
-        too many of them, or of boundaries, the rest is doubted unread.
+        To a client that ends lines there, other dashes mean nothing either, such as those of a list
+        or of a signed text: it knows of no other boundary unless a header or a boundary that it
+        reads in another way, which is a doubt of its own, has named one. Where there are too many
+        dashes, or boundaries, the rest is doubted unread.
         """
         while not self.doubt:
             found = self._first(_DASHES_AFTER_CR, self.cr_looked_for, end)
@@ -321,6 +330,12 @@ class _Scan:
 
     def _begins_like_a_boundary(self, at: int) -> bool:
         return any(self.body[at : at + len(one)] == one for one in self.delimiters)
+
+    def _look_for_cr_in(self, line: bytes) -> None:
+        """Doubt a line that is a boundary up to a bare CR."""
+        up_to_cr, cr, _ = line.removesuffix(b"\n").removesuffix(b"\r").partition(b"\r")
+        if cr and not self.doubt and self._match(up_to_cr)[0] is not None:
+            self.doubt = BARE_CR_BOUNDARY
 
     def _first(self, dashes: re.Pattern[bytes], start: int, end: int) -> re.Match[bytes] | None:
         """The first such dashes after the break of a line, in these bytes.
@@ -377,6 +392,8 @@ class _Scan:
                 return
             if line[:8].lower() == b"content-" and _FIELD.match(line):
                 self.doubt = STRAY_HEADER
+            elif may_end_field(line):
+                self.doubt = BARE_CR_FIELD
 
     def _field(self, name: str, start: int, colon: int, stop: int) -> Field:
         value = self.body[colon:stop].removesuffix(b"\n").removesuffix(b"\r")
