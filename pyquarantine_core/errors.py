@@ -95,8 +95,9 @@ class InDoubtError(ReleaseError):
     """The connection was lost when the server had the message, and it may have taken it."""
 
 
+LOOK_IN_LOG = "look in the log of the mail server before you release it to them again"
 WHEN_IN_DOUBT = (
-    "look in the log of the mail server, then release it to them with --again, "
+    "look in the log of the mail server, then release it to them (-t) with --again, "
     "or take them off it with delete -t"
 )
 """What a person can do about recipients of whom nobody knows whether they have the message."""

@@ -137,6 +137,13 @@ def set_up_logging(
     root.setLevel(logging.DEBUG if debug else logging.INFO)
 
 
+def say_last_words(text: str) -> None:
+    """Say why the program ends on standard error, too, where the log goes elsewhere."""
+    if any(isinstance(one, _Syslog) for one in logging.getLogger().handlers):
+        for line in text.splitlines():
+            _write_to_standard_error(printable(line))
+
+
 def sanitise_last_resort() -> None:
     """Let what a command logs, to standard error, steer no terminal either."""
     if logging.lastResort is not None:

@@ -34,8 +34,11 @@ RUNS = 32
 """Runs of AT_ONCE at most that a budget may be exceeded by."""
 
 PLAIN_SIZE = 50
-"""Characters of a pattern without repeats, groups and alternatives that takes time in proportion
-to the text, whatever the text is: its runs need no clock, which costs more than most of them."""
+"""Characters of a pattern without repeats, groups and alternatives. On a short text, whatever it
+is, that takes less than AT_ONCE: such runs need no clock, which costs more than most of them."""
+
+PLAIN_TEXT = 4096
+"""Characters of such a text."""
 
 MAX_SIZE = 100_000
 """Characters that a pattern may have once `a{3}` is written as `aaa`, as `regex` does."""
@@ -120,7 +123,7 @@ class Pattern:
         start: what every match begins with at the start of a line, apart from case: `X-Spam: Y`
             of `^X-Spam: Y(es|ep)`. Empty when there is no such text. Where it cannot be, the
             pattern need not be tried.
-        timed: whether a run of it may take long.
+        timed: whether a run of it may take long on a short text.
     """
 
     source: str
@@ -150,7 +153,7 @@ class Pattern:
             budget.runs += 1
             if budget.runs % RUNS == 0 and budget.is_used_up:
                 raise self._timeout(text, budget)
-        if not self.timed:
+        if not self.timed and len(text) <= PLAIN_TEXT:
             return run(text, concurrent=False)
         try:
             return run(text, timeout=AT_ONCE, concurrent=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pyquarantine_core.address import same_address
 from pyquarantine_core.errors import (
+    LOOK_IN_LOG,
     WHEN_IN_DOUBT,
     EntryNotFoundError,
     InDoubtError,
@@ -139,23 +140,25 @@ class Quarantine:
             wanted = _on_entry(entry, recipients)
             if not again:
                 _refuse_doubtful(entry, wanted)
+            offered: list[str] = []
+
+            def doubt(accepted: Sequence[str]) -> None:
+                _doubt(claim, accepted)
+                offered.extend(accepted)
+
             try:
-                refused = self._submit(
-                    entry, sender, wanted, claim.read(), lambda accepted: _doubt(claim, accepted)
-                )
+                refused = self._submit(entry, sender, wanted, claim.read(), doubt)
             except (InDoubtError, KeyboardInterrupt) as error:
-                if not claim.entry.in_doubt:
-                    raise  # interrupted before the server had it
-                who, what = ", ".join(claim.entry.in_doubt), str(error) or "you interrupted it"
-                text = f"{entry.id} may have been sent to {who}: {what}; {WHEN_IN_DOUBT}"
-                raise InDoubtError(text) from error
+                if offered:
+                    raise _in_doubt(entry, offered, error) from error
+                _end_doubt(claim, entry)
+                raise _not_sent(entry, "you interrupted it") from error
             except ReleaseError:
-                with suppress(StorageError):  # then they stay in doubt, which loses nothing
-                    _settle(claim, entry, ())
+                _end_doubt(claim, entry)
                 raise
             sent = tuple(one for one in wanted if one not in refused)
             try:
-                kept = _settle(claim, entry, sent)
+                kept = _settle_sent(claim, entry, sent)
             except (StorageError, OSError) as error:
                 raise ReleaseError(
                     f"{entry.id} was sent to {', '.join(sent)}, but still names them: {error}; "
@@ -273,7 +276,7 @@ class Quarantine:
                 before_data=before_data,
             )
         except SubmissionError as error:
-            raise ReleaseError(f"{entry.id} was not sent and is still held: {error}") from error
+            raise _not_sent(entry, error) from error
 
 
 def quarantines(config: Config) -> list[Quarantine]:
@@ -362,9 +365,10 @@ def _on_entry(entry: Entry, recipients: Sequence[str] | None) -> tuple[str, ...]
 def _refuse_doubtful(entry: Entry, recipients: Sequence[str]) -> None:
     doubtful = [one for one in recipients if one in entry.in_doubt]
     if doubtful:
+        who = ", ".join(doubtful)
         raise ReleaseError(
-            f"{entry.id} may have been sent to {', '.join(doubtful)} already, a release was cut "
-            f"off; {WHEN_IN_DOUBT}"
+            f"{entry.id} was sent to nobody now, since {who} may have it already from a release "
+            f"that was cut off; {WHEN_IN_DOUBT}"
         )
 
 
@@ -375,6 +379,31 @@ def _doubt(claim: Claim, recipients: Sequence[str]) -> None:
         doubtful = {*entry.in_doubt, *recipients}
         in_doubt = tuple(one for one in entry.recipients if one in doubtful)
         claim.keep_only(entry.recipients, in_doubt=in_doubt)
+
+
+def _end_doubt(claim: Claim, entry: Entry) -> None:
+    """Record that nobody has got it; they stay in doubt where that cannot be: it loses nothing."""
+    with suppress(StorageError):
+        _settle(claim, entry, ())
+
+
+def _not_sent(entry: Entry, why: object) -> ReleaseError:
+    return ReleaseError(f"{entry.id} was not sent and is still held: {why}")
+
+
+def _in_doubt(entry: Entry, offered: Sequence[str], error: BaseException) -> InDoubtError:
+    """What to say when these may have the message."""
+    why = str(error) or "you interrupted it"
+    remedy = LOOK_IN_LOG if entry.recipients is None else WHEN_IN_DOUBT
+    return InDoubtError(f"{entry.id} may have been sent to {', '.join(offered)}: {why}; {remedy}")
+
+
+def _settle_sent(claim: Claim, entry: Entry, sent: Sequence[str]) -> bool:
+    """`_settle` for those who have the message; an interrupt comes too late for them."""
+    try:
+        return _settle(claim, entry, sent)
+    except KeyboardInterrupt:
+        return _settle(claim, entry, sent)
 
 
 def _settle(claim: Claim, entry: Entry, gone: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ from pyquarantine_core.errors import ConfigError, ListenError
 
 LONGEST_PATH = 107
 """Bytes of a unix socket's path (unix(7), without the last NUL)."""
+_LAST_PORT = 65_535
 BACKLOG = 128
 """Connections that may wait to be accepted (listen(2))."""
 
@@ -49,7 +50,9 @@ class Address:
         if kind in {"unix", "local"} and rest.startswith("/"):
             return cls(socket.AF_UNIX, Path(rest))
         port, _, host = rest.partition("@")
-        if kind in {"inet", "inet6"} and port.isdecimal() and 0 <= int(port) <= 65535:
+        if kind in {"inet", "inet6"} and port.isdecimal():
+            if int(port) > _LAST_PORT:
+                raise ConfigError(f"{text!r} is not a socket; a port is at most {_LAST_PORT}")
             family = socket.AF_INET if kind == "inet" else socket.AF_INET6
             return cls(family, None, host.strip("[]"), int(port))
         raise ConfigError(

@@ -127,6 +127,7 @@ class SmtpSession:
         Raises:
             SubmissionError: the server took the message for nobody.
             InDoubtError: the connection was lost after `before_data`, before its answer.
+            KeyboardInterrupt: somebody has; the connection is over.
         """
         if not _is_sendable(sender):
             raise _unfit(f"the sender '{printable(sender)}' is no address that can be sent")
@@ -146,6 +147,9 @@ class SmtpSession:
                 self._hang_up()
             host, port = self._server
             raise SubmissionError(f"{host} port {port}: {_reason(error)}", failure) from error
+        except KeyboardInterrupt:
+            self._hang_up()  # whoever is in a hurry does not wait for a last word
+            raise
 
     def close(self) -> None:
         """End the connection, if there is one; the next message makes a new one."""

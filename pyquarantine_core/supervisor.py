@@ -25,7 +25,7 @@ from pyquarantine_core.channel import Child, Report, Word
 from pyquarantine_core.config_file import read_config_file
 from pyquarantine_core.control import ControlServer
 from pyquarantine_core.errors import ConfigError, ListenError
-from pyquarantine_core.log import set_up_logging
+from pyquarantine_core.log import say_last_words, set_up_logging
 from pyquarantine_core.sockets import Listener
 
 logger = logging.getLogger(__name__)
@@ -213,6 +213,7 @@ class Supervisor:
             systemd.notify(f"READY=1\nSTATUS=Not reloaded: {why.splitlines()[0]}")
             self._answer(why)
         elif self._failures == 0:
+            say_last_words(why)
             self._status = status if status > 0 else 1
         else:
             self._put_off(self._failures)

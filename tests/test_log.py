@@ -40,6 +40,27 @@ def test_without_syslog_standard_error_gets_them(tmp_path: Path) -> None:
     assert "INFO: hello" in log_to(tmp_path / "log")
 
 
+LAST_WORDS = """
+import pathlib, sys
+from pyquarantine_core.log import say_last_words, set_up_logging
+set_up_logging(syslog=pathlib.Path(sys.argv[1]))
+say_last_words("x.conf:1: \\x1bwrong\\nx.conf:2: too")
+"""
+
+
+def test_why_the_program_ends_is_said_on_standard_error_unless_the_log_is_there(
+    tmp_path: Path,
+) -> None:
+    def said() -> str:
+        command = [sys.executable, "-c", LAST_WORDS, str(tmp_path / "log")]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stderr
+
+    assert said() == ""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(str(tmp_path / "log"))
+        assert said() == "x.conf:1: \\x1bwrong\nx.conf:2: too\n"
+
+
 def test_a_syslog_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog,

@@ -59,8 +59,8 @@ class TestAddress:
 
     @pytest.mark.parametrize(
         "text",
-        ["", "x", "unix:", "unix:run/x.sock", "inet:", "inet:http@localhost", "inet:65536",
-         "inet:-1", "tcp:25@localhost", "inet4:25@127.0.0.1"],
+        ["", "x", "unix:", "unix:run/x.sock", "inet:", "inet:http@localhost", "inet:-1",
+         "tcp:25@localhost", "inet4:25@127.0.0.1"],
     )  # fmt: skip
     def test_anything_else_is_refused_with_the_right_forms(self, text: str) -> None:
         with pytest.raises(ConfigError) as caught:
@@ -68,6 +68,12 @@ class TestAddress:
         assert str(caught.value) == (
             f"{text!r} is not a socket; write unix:/PATH, inet:PORT@HOST or inet6:PORT@HOST"
         )
+
+    def test_a_port_is_a_number_of_two_bytes(self) -> None:
+        assert Address.parse("inet:65535").port == 65535
+        with pytest.raises(ConfigError) as caught:
+            Address.parse("inet:65536@x")
+        assert str(caught.value) == "'inet:65536@x' is not a socket; a port is at most 65535"
 
 
 class TestUnix:

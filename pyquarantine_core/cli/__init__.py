@@ -46,7 +46,7 @@ CORE: Mapping[str, CommandType] = {
         ),
         _command(
             "show",
-            "Show the configuration as it will run, defaults filled in and passwords masked.",
+            "Show the rules, quarantines and lists; with --json every option, defaults filled in.",
             "commands:show",
         ),
         _command(
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.Abort:
-        sys.exit(1)
+        _fail("interrupted", 1)
     except ConfigError as error:
         _fail(str(error), os.EX_CONFIG)
     except PyquarantineError as error:

@@ -35,7 +35,10 @@ def schema(session: Session, markdown: bool) -> None:
 @as_json_option
 @click.pass_obj
 def show(session: Session, as_json: bool) -> None:
-    """Show the configuration as it will run, defaults filled in and passwords masked."""
+    """Show the rules, quarantines and lists of the config.
+
+    With --json it is the whole configuration as it will run, defaults filled in, passwords masked.
+    """
     config = session.config
     if as_json:
         print_json(masked(resolved(config), config.registry))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyq_file_storage.directory import Directory
 
 from pyquarantine_core.address import Recipient
 from pyquarantine_core.config import load
@@ -276,7 +277,7 @@ def test_a_release_killed_after_the_server_took_the_message_is_known_to_the_next
     assert operators[1].end() == ["ReleaseError"]  # at once: the claim has gone with its process
     done = admin.run("quarantine", "hold", "release", entry.id, "-a")
     assert done.returncode == 1
-    doubtful = f"{entry.id} may have been sent to u1@example.org, u2@example.org already"
+    doubtful = f"{entry.id} was sent to nobody now, since u1@example.org, u2@example.org may have"
     assert doubtful in done.stderr.decode()
     (checked,) = json.loads(admin.run("check", "--json").stdout)
     assert (checked["name"], checked["mendable"], checked["mended"]) == (entry.id, False, False)
@@ -289,6 +290,25 @@ def test_a_release_killed_after_the_server_took_the_message_is_known_to_the_next
     for one in RECIPIENTS[:2]:
         operators[1].begin(entry, "delete", [one])
         operators[1].end()
+    assert faults(quarantine) == []
+
+
+def test_an_interrupt_after_the_server_took_the_message_comes_too_late(
+    quarantine: Quarantine, smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = hold(quarantine)
+    sync, interrupts = Directory.sync, [KeyboardInterrupt]
+
+    def interrupted(directory: Directory) -> None:
+        if smtp_sink.received and interrupts:
+            raise interrupts.pop()
+        sync(directory)
+
+    monkeypatch.setattr(Directory, "sync", interrupted)
+    released = quarantine.release(entry.id, None)
+    assert (released.sent, released.kept, interrupts) == (RECIPIENTS, False, [])
+    assert copies(smtp_sink) == dict.fromkeys(RECIPIENTS, 1)
+    assert list(quarantine.find()) == []
     assert faults(quarantine) == []
 
 

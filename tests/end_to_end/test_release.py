@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_a_release_whose_answer_is_lost_is_not_sent_again_unasked(
     assert done.returncode == 1
     assert b"it may have taken the message all the same" in done.stderr
     assert b"may have been sent to u1@example.org, U2@Example.ORG: " in done.stderr
-    assert b"release it to them with --again" in done.stderr
+    assert b"release it to them (-t) with --again" in done.stderr
     doubtful = ["u1@example.org", "U2@Example.ORG"]
     assert admin.held("hold") == [hold | {"in_doubt": doubtful}]
     assert b"u1@example.org (in doubt)" in admin.out("quarantine", "hold", "list")
@@ -76,7 +77,7 @@ def test_a_release_whose_answer_is_lost_is_not_sent_again_unasked(
     smtp_sink.refuse_recipients = {}
     done = admin.run(*release, "-a")
     assert done.returncode == 1
-    assert b"may have been sent to u1@example.org, U2@Example.ORG already" in done.stderr
+    assert b"was sent to nobody now, since u1@example.org, U2@Example.ORG may have" in done.stderr
     checked = admin.run("check")
     assert checked.returncode == 1
     assert b"for you to decide" in checked.stdout
@@ -103,7 +104,7 @@ def test_a_release_that_is_interrupted_says_who_may_have_it(
         with admin.begin("quarantine", "hold", "delete", hold["id"], "-a") as waiting:
             assert waiting.stderr is not None
             assert waiting.stderr.readline().decode() == (
-                f"pyquarantine: another command is at work with {hold['id']}; waiting for it\n"
+                f"pyquarantine: something else is at work with {hold['id']}; waiting for it\n"
             )
             begun.send_signal(signal.SIGINT)
             _, said = begun.communicate(timeout=PATIENCE)
@@ -114,6 +115,29 @@ def test_a_release_that_is_interrupted_says_who_may_have_it(
     )
     assert said.count(b"\n") == 1
     assert admin.held("hold") == []
+
+
+def test_a_release_that_is_interrupted_before_the_server_has_it_leaves_the_entry_as_it_was(
+    hold: dict[str, Any], admin: Admin, smtp_sink: SmtpSink
+) -> None:
+    smtp_sink.drop_after_data = True
+    admin.run("quarantine", "hold", "release", hold["id"], "-t", "u1@example.org")
+    (doubtful,) = admin.held("hold")
+    assert doubtful["in_doubt"] == ["u1@example.org"]
+    smtp_sink.stop()
+    with (
+        socket.create_server(("127.0.0.1", smtp_sink.port)) as mute,
+        admin.begin("quarantine", "hold", "release", hold["id"], "-t", "u3@example.org") as begun,
+    ):
+        connection, _ = mute.accept()
+        begun.send_signal(signal.SIGINT)
+        _, said = begun.communicate(timeout=PATIENCE)
+        connection.close()
+    assert (begun.returncode, said.decode()) == (
+        1,
+        f"pyquarantine: {hold['id']} was not sent and is still held: you interrupted it\n",
+    )
+    assert admin.held("hold") == [doubtful]
 
 
 def test_a_recipient_that_the_server_refuses_stays_on_the_entry(
@@ -162,6 +186,12 @@ def test_an_entry_without_metadata_is_listed_as_unknown_and_released_to_named_pe
     refused = admin.run("quarantine", "hold", "release", hold["id"], "-t", "u@example.org")
     assert refused.returncode == 1
     assert b"--from" in refused.stderr
+    to_u = ("quarantine", "hold", "release", hold["id"], "-t", "u@example.org", "--from", "a@b.cd")
+    smtp_sink.drop_after_data = True
+    unclear = admin.run(*to_u)
+    assert f"{hold['id']} may have been sent to u@example.org: " in unclear.stderr.decode()
+    assert unclear.stderr.endswith(b"before you release it to them again\n")
+    smtp_sink.drop_after_data = False
     release = ("release", hold["id"], "--from", "s@example.net", "-t", "u@example.org")
     admin.out("quarantine", "hold", *release)
     (released,) = smtp_sink.received

@@ -164,7 +164,7 @@ class FileStorage(Storage):
         with self._directory() as directory, self._data(directory, entry_id) as data:
             with self._explained(entry_id):
                 if not lock(data.fileno(), wait=False):
-                    logger.warning("another command is at work with %s; waiting for it", entry_id)
+                    logger.warning("something else is at work with %s; waiting for it", entry_id)
                     lock(data.fileno())
                 if not directory.leads_to(entry_id, data.fileno()):
                     raise FileNotFoundError(entry_id)
