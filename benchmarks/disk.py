@@ -26,6 +26,17 @@ def quiet_directory(where: str) -> Path:
     return min((Path(tempfile.mkdtemp(dir=where)) for _ in range(CANDIDATES)), key=_cost_of_files)
 
 
+def file_system(where: str) -> str:
+    """The type of a directory's file system, as mount(8) calls it; empty if unknown."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    types = {one.split()[4]: one.partition(" - ")[2].split()[0] for one in mounts}  # proc(5)
+    path = Path(where).resolve()
+    return next((types[str(one)] for one in (path, *path.parents) if str(one) in types), "")
+
+
 def _cost_of_files(directory: Path) -> int:
     """Nanoseconds of CPU time."""
     began = time.thread_time_ns()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import import_module  # matplotlib is there for benchmarks alone
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.disk import file_system
 
 if TYPE_CHECKING:
     from benchmarks.growth import Curve
@@ -97,11 +102,27 @@ def save(path: Path, rows: Sequence[Row], curves: Sequence[Curve], bounds: Seque
     path.write_text(json.dumps(result, indent=1) + "\n")
 
 
+def surroundings() -> str:
+    """What a reader needs to compare the machine with another."""
+    release = ".".join(platform.release().split(".")[:2])
+    processors = len(os.sched_getaffinity(0))
+    parts = (
+        f"Python {platform.python_version()}",
+        f"pymilter {version('pymilter')}",
+        f"{platform.system()} {release}",
+        f"{processors} processors",
+        file_system(tempfile.gettempdir()),
+    )
+    return ", ".join(filter(None, parts))
+
+
 def markdown(rows: Sequence[Row], bounds: Sequence[Bound]) -> str:
     """The same for docs/performance.md."""
-    title = f"Measured on {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()}"
+    measured = f"Measured on {datetime.now(UTC):%Y-%m-%d} with {surroundings()}."
     lines = [
-        f"{title}: milliseconds of CPU time a message, as least, **median** and most of all runs.",
+        f"{measured} [docs/performance.md](../../docs/performance.md) says what it means.",
+        "",
+        "Milliseconds of CPU time a message: least, **median** and most of all runs.",
         "",
         f"| work | {' | '.join(_FILTERS)} | ours/noop | ours/old |",
         f"|---|{'---:|' * 6}",
