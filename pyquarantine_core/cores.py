@@ -2,16 +2,19 @@
 
 In a process one thread at a time runs Python code. Spread over cores, its threads wake one another
 from core to core at nearly every system call: a message costs up to twice as much, and none is
-answered sooner (docs/performance.md). So each worker keeps its threads on one core.
+answered sooner (docs/performance.md). So each worker keeps its threads on one core. On one that a
+disk or a network card interrupts, it is held up by what they do for everybody.
 """
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
+INTERRUPTS = Path("/proc/interrupts")
 _HAVE_AFFINITY = hasattr(os, "sched_setaffinity")
 
 
@@ -23,10 +26,17 @@ def allowed() -> Sequence[int]:
 
 
 def dealt(workers: int) -> Sequence[int]:
-    """A core for each worker, by turns; daemons with fewer workers than cores begin anywhere."""
-    cores = allowed()
-    first = random.randrange(len(cores))  # process IDs are the same in all containers
-    return [cores[(first + number) % len(cores)] for number in range(workers)]
+    """A core for each worker, by turns; those that devices interrupt more than others come last.
+
+    Among the rest it is drawn by lot who is first, for the process IDs of daemons that have fewer
+    workers than there are cores are the same in all containers.
+    """
+    cores = list(allowed())
+    random.shuffle(cores)
+    interrupts = _device_interrupts()
+    mean = sum(interrupts.get(one, 0) for one in cores) / len(cores)
+    cores.sort(key=lambda one: interrupts.get(one, 0) > mean)
+    return [cores[number % len(cores)] for number in range(workers)]
 
 
 def keep_to(core: int) -> None:
@@ -37,3 +47,19 @@ def keep_to(core: int) -> None:
     if _HAVE_AFFINITY:
         with suppress(OSError):
             os.sched_setaffinity(0, {core})
+
+
+def _device_interrupts() -> Mapping[int, int]:
+    """By core, how often devices have interrupted it; empty where that is not known (proc(5))."""
+    totals: dict[int, int] = {}
+    try:
+        heading, *lines = INTERRUPTS.read_text().splitlines()
+        cores = [int(name.removeprefix("CPU")) for name in heading.split()]
+        for line in lines:
+            source, *counts = line.split()
+            if source.rstrip(":").isdecimal():  # others are timers and what cores tell each other
+                for core, count in zip(cores, counts, strict=False):
+                    totals[core] = totals.get(core, 0) + int(count)
+    except (OSError, ValueError):
+        return {}
+    return totals
