@@ -16,22 +16,22 @@ from pyquarantine_core.html_foreign import FOREIGN, ForeignContent
 
 WHITE_SPACE = " \t\r\n\f"
 
-_START = r"<(/?)([a-zA-Z][^ \t\r\n\f/>]*)"
+_START = r"(/?)([a-zA-Z][^ \t\r\n\f/>]*)"
 _GAP = r"[ \t\r\n\f/]*"
 _NAME = r"[^ \t\r\n\f/>][^ \t\r\n\f/>=]*"
 _EQUALS = r"[ \t\r\n\f]*=[ \t\r\n\f]*"
 _BARE = r"""[^ \t\r\n\f>"'][^ \t\r\n\f>]*"""
-_TAG = re.compile(_START)
+_TAG = re.compile(f"<{_START}")
 _ATTRIBUTE = re.compile(
     rf"""{_GAP}({_NAME})(?:{_EQUALS}(?:"([^"]*)"|'([^']*)'|({_BARE})|(?=>|\Z)))?"""
 )
 _QUOTES = ("", "", '"', "'", "")
 """What is around the value that is this group of _ATTRIBUTE."""
-# A tag as a whole, found by one match, for there are thousands of them: _TAG, then _ATTRIBUTE again
-# and again, none of which is read in a second way.
-_WHOLE_TAG = re.compile(
-    rf"""{_START}(?:{_GAP}{_NAME}(?:{_EQUALS}(?:"[^"]*"|'[^']*'|{_BARE}|(?=>))|(?!{_EQUALS})))*+"""
-    rf"{_GAP}>"
+# Each `<`, and the tag as a whole if it begins one, found by one match, for there are thousands of
+# them: _TAG, then _ATTRIBUTE again and again, none of which is read in a second way.
+_OPENING = re.compile(
+    rf"""<(?:{_START}(?:{_GAP}{_NAME}(?:{_EQUALS}(?:"[^"]*"|'[^']*'|{_BARE}|(?=>))|(?!{_EQUALS})))*+"""
+    rf"{_GAP}>)?+"
 )
 _COMMENT_END = re.compile(r"--!?>")
 _RAW_TEXT = frozenset(
@@ -139,45 +139,46 @@ def markup(html: str) -> Iterator[tuple[Kind, int, int, str]]:
     Where there are thousands, most of which nobody looks at, this is faster than `tokens`.
     """
     start_kind, end_kind = Kind.START, Kind.END
-    find, match = html.find, _WHOLE_TAG.match
     foreign = ForeignContent()
     in_foreign = False
     position = 0
-    while (at := find("<", position)) >= 0:
-        if in_foreign and foreign.is_here and html.startswith(_CDATA, at):
-            end = find(_CDATA_END, at)
-            if end < 0:
+    while True:
+        for found in _OPENING.finditer(html, position):
+            at, position = found.span()
+            slash, name = found.groups()
+            if name is None:
+                if in_foreign and foreign.is_here and html.startswith(_CDATA, at):
+                    end = html.find(_CDATA_END, at)
+                    if end < 0:
+                        return
+                    position = end + len(_CDATA_END)
+                    break
+                kind, position = _no_tag(html, at)
+                if kind is not Kind.TEXT:
+                    yield kind, at, position, ""
                 break
-            position = end + len(_CDATA_END)
-            continue
-        tag = match(html, at)
-        if tag is None:
-            kind, position = _no_tag(html, at)
-            if kind is not Kind.TEXT:
-                yield kind, at, position, ""
-            continue
-        slash, name = tag.group(1, 2)
-        if not name.islower():
-            name = _lower(name)
-        position = tag.end()
-        if slash:
-            if in_foreign:
-                foreign.end(name)
-                in_foreign = foreign.is_open
-            yield end_kind, at, position, name
-            continue
-        if in_foreign or name in _SPECIAL:
-            if name in _RAW_TEXT and not (in_foreign and foreign.is_here):
-                raw, position = position, _raw_end(html, position, name)
-                if position < 0:
-                    yield Kind.UNCLOSED, at, len(html), name
-                    return
-                yield start_kind, at, raw, name
-                yield Kind.RAW, raw, position, name
+            if not name.islower():
+                name = _lower(name)
+            if slash:
+                if in_foreign:
+                    foreign.end(name)
+                    in_foreign = foreign.is_open
+                yield end_kind, at, position, name
                 continue
-            foreign.start(Token(html, start_kind, at, position, name))
-            in_foreign = foreign.is_open
-        yield start_kind, at, position, name
+            if in_foreign or name in _SPECIAL:
+                if name in _RAW_TEXT and not (in_foreign and foreign.is_here):
+                    raw, position = position, _raw_end(html, position, name)
+                    if position < 0:
+                        yield Kind.UNCLOSED, at, len(html), name
+                        return
+                    yield start_kind, at, raw, name
+                    yield Kind.RAW, raw, position, name
+                    break
+                foreign.start(Token(html, start_kind, at, position, name))
+                in_foreign = foreign.is_open
+            yield start_kind, at, position, name
+        else:
+            return
 
 
 def _no_tag(html: str, at: int) -> tuple[Kind, int]:
