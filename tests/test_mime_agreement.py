@@ -215,32 +215,52 @@ DOUBTFUL = {
     ),
     "a field after a bare CR in another": (
         MIXED + b"\n--b\nX: y\rContent-Type: text/html\n\n1\n--b--\n",
-        "a header field that a bare CR may end",
+        "a header field that odd white space may hide",
     ),
     "a field after a bare CR in another of the message": (
         b"Subject: x\rcontent-type: text/html\nContent-Type: text/plain\n\n1\n",
-        "a header field that a bare CR may end",
+        "a header field that odd white space may hide",
     ),
     "a field after a bare CR in a message inside": (
         MIXED
         + b"\n--b\nContent-Type: message/rfc822\n\nX: y\rContent-Type: text/html\n\n1\n--b--\n",
-        "a header field that a bare CR may end",
+        "a header field that odd white space may hide",
     ),
     "an end of a header by two bare CRs": (
         MIXED + b"\n--b\nX: y\r\rContent: x\nContent-Type: text/html\n\n1\n--b--\n",
-        "a header field that a bare CR may end",
+        "a header field that odd white space may hide",
     ),
     "an end of a header by a bare CR at a line's end": (
         MIXED + b"\n--b\nX: y\r\r\nContent-Type: text/html\r\n\r\n1\n--b--\n",
-        "a header field that a bare CR may end",
+        "a header field that odd white space may hide",
     ),
     "a field after a bare CR in a line that is none": (
         MIXED + b"\n--b\nnone\rContent-Type: text/html\n\n1\n--b--\n",
-        "a header field that a bare CR may end",
+        "a header field that odd white space may hide",
     ),
     "a bare CR in a header field": (
-        MIXED + b"\n--b\nContent-Type: text/plain;\rContent-Type: text/html\n\n1\n--b--\n",
+        MIXED + b"\n--b\nContent-Type: text/plain;\r x=y\n\n1\n--b--\n",
         "a NUL or bare CR in Content-Type",
+    ),
+    "a field after a bare CR and a tab of paper": (
+        MIXED + b"\n--b\nX: y\r\x0bContent-Type: text/html\n\n1\n--b--\n",
+        "a header field that odd white space may hide",
+    ),
+    "a field after a bare CR and a blank at the start of a line": (
+        MIXED + b"\n--b\nX: y\n\r Content-Type: text/html\n\n1\n--b--\n",
+        "a header field that odd white space may hide",
+    ),
+    "a field after a blank at the start of a header": (
+        MIXED + b"\n--b\n Content-Type: text/html\n\n1\n--b--\n",
+        "a header field that odd white space may hide",
+    ),
+    "a field with a no-break space before its colon": (
+        MIXED + b"\n--b\nContent-Type\xa0: text/html\n\n1\n--b--\n",
+        "a header field that odd white space may hide",
+    ),
+    "a boundary before a bare CR that looks like a field": (
+        b'Content-Type: multipart/mixed; boundary="b:"\n\n--b:\nX: y\n--b:\rZ: y\n\n1\n--b:--\n',
+        "a boundary beside a bare CR",
     ),
     # Python shows such parts as they stand.
     "a transfer encoding with a semicolon": (

@@ -21,7 +21,12 @@ _NAMES = {
     "content-type": "Content-Type",
 }
 _BROKEN = re.compile(rb"\0|\r(?!\n)")
-_MAY_END_FIELD = re.compile(rb"\r(?:\r|content-|\Z)", re.IGNORECASE)
+# What ends a field and a header to Thunderbird, and what around a name is nothing (jsmime).
+_FIELD_END = re.compile(rb"\r?\n(?![ \t])|\r(?![ \t\n])")
+_HEADER_END = re.compile(rb"\r\r")
+_TRIMMED = b" \t\r\n\x0b\x0c\xa0"
+_UNUSUAL = re.compile(rb"\A[ \t]|\r(?!\n)|[\x0b\x0c\xa0]")
+"""Without any of these it reads a header as everybody does."""
 _BLANKS = re.compile(rb"\s+")
 
 _ENCODINGS = frozenset({"base64", "quoted-printable"})
@@ -31,8 +36,8 @@ STRAY_HEADER = "a header field after a line that is none"
 """To Thunderbird a header goes on until an empty line; to Postfix and Python it ends there."""
 BARE_CR_BOUNDARY = "a boundary beside a bare CR"
 """To Thunderbird a CR ends a line; to others only CRLF and LF do."""
-BARE_CR_FIELD = "a header field that a bare CR may end"
-"""Likewise, where it makes a difference: the header ends there, or describes a content then."""
+ODD_FIELD = "a header field that odd white space may hide"
+"""Likewise for header fields; and to Thunderbird white space around a name is none of it."""
 
 
 def doubt_of(part: MimePart) -> str:
@@ -40,9 +45,20 @@ def doubt_of(part: MimePart) -> str:
     return _doubtful_fields(part.fields) or _doubtful_type(part) or _doubtful_encoding(part)
 
 
-def may_end_field(lines: bytes) -> bool:
-    """Whether a bare CR in this part of a header changes what it says of the content."""
-    return b"\r" in lines and _MAY_END_FIELD.search(lines) is not None
+def doubtful_header(raw: bytes, fields: Iterable[Field]) -> str:
+    """Whether Thunderbird finds other fields in a header that describe the content.
+
+    Args:
+        raw: the header as it stands in the message, up to the next empty line.
+        fields: what we have read of it.
+    """
+    if _UNUSUAL.search(raw) is None:
+        return ""
+    cut = (one.partition(b":") for one in _FIELD_END.split(raw))
+    names = (name.strip(_TRIMMED).lower() for name, colon, _ in cut if colon)
+    theirs = [one for one in names if one.startswith(b"content-")]
+    ours = [one.name.encode() for one in fields if one.name.startswith("content-")]
+    return ODD_FIELD if theirs != ours or _HEADER_END.search(raw) else ""
 
 
 def meaning(value: bytes) -> bytes:
@@ -54,8 +70,6 @@ def _doubtful_fields(fields: Iterable[Field]) -> str:
     seen: dict[str, bytes] = {}
     for one in fields:
         if one.name not in _NAMES:
-            if may_end_field(one.value):
-                return BARE_CR_FIELD
             continue
         if _BROKEN.search(one.value):
             return f"a NUL or bare CR in {_NAMES[one.name]}"

@@ -25,10 +25,9 @@ from pyquarantine_core.body import View
 from pyquarantine_core.limits import DEFAULT_LIMITS, Limits, over
 from pyquarantine_core.mime.doubts import (
     BARE_CR_BOUNDARY,
-    BARE_CR_FIELD,
     STRAY_HEADER,
     doubt_of,
-    may_end_field,
+    doubtful_header,
 )
 from pyquarantine_core.mime.fields import FieldValue, read_media_type, read_word
 
@@ -193,6 +192,16 @@ def scan(
     return _Scan(body, limits).run(MimePart(fields, end=len(body)))
 
 
+def _doubtful_message_header(fields: Iterable[Field]) -> str:
+    """`doubtful_header` of the message's own; an MTA sends folds as LF, and no other CR in it."""
+    if not any(b"\r" in one.value for one in fields):
+        return ""
+    lines = [
+        b"%b:%b\r\n" % (one.name.encode(errors="surrogateescape"), one.value) for one in fields
+    ]
+    return doubtful_header(b"".join(lines), fields)
+
+
 class _Scan:
     """One scan at work: the parts that are open, the message first, and their delimiters."""
 
@@ -212,6 +221,7 @@ class _Scan:
 
     def run(self, root: MimePart) -> Structure:
         position = self._enter(root)
+        self.doubt = self.doubt or _doubtful_message_header(root.fields)
         has_boundaries = bool(self.levels)
         while self.levels:
             at = self._next_dashes(position)
@@ -351,7 +361,7 @@ class _Scan:
 
     def _read_header(self, part: MimePart) -> None:
         starts: list[tuple[str, int, int]] = []
-        position = end = part.header_start
+        position = end = reach = part.header_start
         part.separated = False
         while position < len(self.body):
             after, line = self._line(position)
@@ -359,8 +369,10 @@ class _Scan:
                 part.separated = True
                 position = after
                 break
-            if line.startswith(b"--") and self._match(line)[0] is not None:
-                break
+            if line.startswith(b"--"):
+                if self._match(line)[0] is not None:
+                    break
+                self._look_for_cr_in(line)
             named = _FIELD.match(line)
             if after - part.header_start > self.limits.mime_header_bytes:
                 self.limit = over(
@@ -371,29 +383,35 @@ class _Scan:
             if named is not None:
                 starts.append((named[1].decode().lower(), position, position + named.end()))
             elif not starts or line[:1] not in b" \t":
-                self._look_for_stray_header(part, position)
+                reach = self._look_for_stray_header(part, position)
                 break
-            position = end = after
+            position = end = reach = after
         part.start = position
         ends = [*(start for _, start, _ in starts[1:]), end]
         part.fields = tuple(
             self._field(name, start, colon, stop)
             for (name, start, colon), stop in zip(starts, ends, strict=bool(starts))
         )
+        if not self.doubt:
+            self.doubt = doubtful_header(self.body[part.header_start : reach], part.fields)
 
-    def _look_for_stray_header(self, part: MimePart, position: int) -> None:
-        """Whether a field that describes a content follows before the next empty line."""
+    def _look_for_stray_header(self, part: MimePart, position: int) -> int:
+        """Whether a field that describes a content follows before the next empty line.
+
+        Returns:
+            How far that has been looked for.
+        """
         end = part.header_start + self.limits.mime_header_bytes
         while not self.doubt and position < min(end, len(self.body)):
-            position, line = self._line(position)
+            after, line = self._line(position)
             if line in {b"\r\n", b"\n"} or (
                 line.startswith(b"--") and self._match(line)[0] is not None
             ):
-                return
+                break
             if line[:8].lower() == b"content-" and _FIELD.match(line):
                 self.doubt = STRAY_HEADER
-            elif may_end_field(line):
-                self.doubt = BARE_CR_FIELD
+            position = after
+        return position
 
     def _field(self, name: str, start: int, colon: int, stop: int) -> Field:
         value = self.body[colon:stop].removesuffix(b"\n").removesuffix(b"\r")
