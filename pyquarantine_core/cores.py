@@ -15,6 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 INTERRUPTS = Path("/proc/interrupts")
+FEW = 10_000
+"""Interrupts since the machine has started that say nothing of a core."""
+MANY_TIMES = 10
+"""As many as those of the core that has the fewest: what comes in on several is no reason."""
 _HAVE_AFFINITY = hasattr(os, "sched_setaffinity")
 
 
@@ -26,7 +30,7 @@ def allowed() -> Sequence[int]:
 
 
 def dealt(workers: int) -> Sequence[int]:
-    """A core for each worker, by turns; those that devices interrupt more than others come last.
+    """A core for each worker, by turns; one that devices interrupt far more than others comes last.
 
     Among the rest it is drawn by lot who is first, for the process IDs of daemons that have fewer
     workers than there are cores are the same in all containers.
@@ -34,8 +38,9 @@ def dealt(workers: int) -> Sequence[int]:
     cores = list(allowed())
     random.shuffle(cores)
     interrupts = _device_interrupts()
-    mean = sum(interrupts.get(one, 0) for one in cores) / len(cores)
-    cores.sort(key=lambda one: interrupts.get(one, 0) > mean)
+    counts = {one: interrupts.get(one, 0) for one in cores}
+    many = MANY_TIMES * max(FEW, min(counts.values()))
+    cores.sort(key=lambda one: counts[one] > many)
     return [cores[number % len(cores)] for number in range(workers)]
 
 
@@ -57,7 +62,8 @@ def _device_interrupts() -> Mapping[int, int]:
         cores = [int(name.removeprefix("CPU")) for name in heading.split()]
         for line in lines:
             source, *counts = line.split()
-            if source.rstrip(":").isdecimal():  # others are timers and what cores tell each other
+            # Others are what cores tell each other, and timers; on arm64 these have numbers, too.
+            if source.rstrip(":").isdecimal() and "timer" not in line:
                 for core, count in zip(cores, counts, strict=False):
                     totals[core] = totals.get(core, 0) + int(count)
     except (OSError, ValueError):

@@ -6,15 +6,12 @@ import difflib
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pyquarantine_core.address import same_address
 from pyquarantine_core.errors import (
-    LOOK_IN_LOG,
-    WHEN_IN_DOUBT,
     EntryNotFoundError,
     InDoubtError,
     PyquarantineError,
@@ -22,6 +19,7 @@ from pyquarantine_core.errors import (
     StorageError,
 )
 from pyquarantine_core.limits import DEFAULT_LIMITS, Limits
+from pyquarantine_core.release_doubt import Doubt, refuse_doubtful
 from pyquarantine_core.types import Delivery, HoldsMail, Query
 
 if TYPE_CHECKING:
@@ -139,22 +137,17 @@ class Quarantine:
             entry = self._own(claim.entry)
             wanted = _on_entry(entry, recipients)
             if not again:
-                _refuse_doubtful(entry, wanted)
-            offered: list[str] = []
-
-            def doubt(accepted: Sequence[str]) -> None:
-                _doubt(claim, accepted)
-                offered.extend(accepted)
-
+                refuse_doubtful(entry, wanted)
+            doubt = Doubt(claim)
             try:
-                refused = self._submit(entry, sender, wanted, claim.read(), doubt)
+                refused = self._submit(entry, sender, wanted, claim.read(), doubt.begin)
             except (InDoubtError, KeyboardInterrupt) as error:
-                if offered:
-                    raise _in_doubt(entry, offered, error) from error
-                _end_doubt(claim, entry)
+                if doubt.offered:
+                    raise doubt.told(error) from error
+                doubt.end()
                 raise _not_sent(entry, "you interrupted it") from error
             except ReleaseError:
-                _end_doubt(claim, entry)
+                doubt.end()
                 raise
             sent = tuple(one for one in wanted if one not in refused)
             try:
@@ -362,40 +355,8 @@ def _on_entry(entry: Entry, recipients: Sequence[str] | None) -> tuple[str, ...]
     )
 
 
-def _refuse_doubtful(entry: Entry, recipients: Sequence[str]) -> None:
-    doubtful = [one for one in recipients if one in entry.in_doubt]
-    if doubtful:
-        who = ", ".join(doubtful)
-        raise ReleaseError(
-            f"{entry.id} was sent to nobody now, since {who} may have it already from a release "
-            f"that was cut off; {WHEN_IN_DOUBT}"
-        )
-
-
-def _doubt(claim: Claim, recipients: Sequence[str]) -> None:
-    """Record that these may get the message from now on."""
-    entry = claim.entry
-    if entry.recipients is not None:
-        doubtful = {*entry.in_doubt, *recipients}
-        in_doubt = tuple(one for one in entry.recipients if one in doubtful)
-        claim.keep_only(entry.recipients, in_doubt=in_doubt)
-
-
-def _end_doubt(claim: Claim, entry: Entry) -> None:
-    """Record that nobody has got it; they stay in doubt where that cannot be: it loses nothing."""
-    with suppress(StorageError):
-        _settle(claim, entry, ())
-
-
 def _not_sent(entry: Entry, why: object) -> ReleaseError:
     return ReleaseError(f"{entry.id} was not sent and is still held: {why}")
-
-
-def _in_doubt(entry: Entry, offered: Sequence[str], error: BaseException) -> InDoubtError:
-    """What to say when these may have the message."""
-    why = str(error) or "you interrupted it"
-    remedy = LOOK_IN_LOG if entry.recipients is None else WHEN_IN_DOUBT
-    return InDoubtError(f"{entry.id} may have been sent to {', '.join(offered)}: {why}; {remedy}")
 
 
 def _settle_sent(claim: Claim, entry: Entry, sent: Sequence[str]) -> bool:

@@ -9,13 +9,12 @@ import pytest
 from pyquarantine_core import cores
 
 HEADING = "            CPU0       CPU1       CPU2       CPU3\n"
-DISK = (
-    "  36:          0   35620252          7          0   PCI-MSIX-0000:00:02.0   1-edge      vda\n"
-)
-CARD = (
-    "  41:      21265          0          0         40   PCI-MSIX-0000:00:04.0   0-edge      eth0\n"
-)
+DISK = "  36:          0   35620252          7          0   PCI-MSIX   1-edge      vda\n"
+CARD = "  41:      91265          0          0         40   PCI-MSIX   0-edge      eth0\n"
+KEYS = "   1:          9          8          0          0   IO-APIC    1-edge      i8042\n"
+SPREAD = "  50:    9000000    3000000    1000000    7000000   PCI-MSIX   2-edge      nvme0q1\n"
 TIMER = " LOC:    9000000    8000000   95000000    8100000   Local timer interrupts\n"
+ARM_TIMER = "  11:   98000000   70000000       9000   71000000     GICv3  27 Level     arch_timer\n"
 ERRORS = " ERR:          0\n"
 
 
@@ -37,7 +36,8 @@ def interrupts(monkeypatch: pytest.MonkeyPatch, path: Path, text: str | bytes) -
 def test_a_core_that_a_device_interrupts_comes_last(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    interrupts(monkeypatch, tmp_path / "interrupts", HEADING + DISK + CARD + TIMER + ERRORS)
+    lines = HEADING + DISK + CARD + TIMER + ARM_TIMER + ERRORS
+    interrupts(monkeypatch, tmp_path / "interrupts", lines)
     assert draws(1) == {(0,), (2,), (3,)}
     assert {one[3] for one in draws(4)} == {1}
     assert all(sorted(one[:4]) == [0, 1, 2, 3] and one[4:] == one[:2] for one in draws(6))
@@ -45,10 +45,18 @@ def test_a_core_that_a_device_interrupts_comes_last(
 
 @pytest.mark.parametrize(
     "text",
-    ["", HEADING, HEADING + TIMER, "x\n" + DISK, HEADING + "  36: many\n", b"\xff", HEADING + "\n"],
-    ids=["empty", "none", "no devices", "heading", "no number", "bytes", "empty line"],
+    [
+        pytest.param(HEADING + SPREAD, id="they are spread"),
+        pytest.param(HEADING + KEYS, id="they are few"),
+        pytest.param(HEADING + TIMER, id="there are no devices"),
+        pytest.param("x\n" + DISK, id="another heading"),
+        pytest.param(HEADING + "  36: many\n", id="no number"),
+        pytest.param(HEADING + "\n" + DISK, id="an empty line"),
+        pytest.param("", id="empty"),
+        pytest.param(b"\xff", id="no text"),
+    ],
 )
-def test_where_that_is_not_known_each_core_may_be_the_first(
+def test_where_that_says_nothing_each_core_may_be_the_first(
     text: str | bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     interrupts(monkeypatch, tmp_path / "interrupts", text)

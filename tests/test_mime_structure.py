@@ -250,17 +250,18 @@ def test_a_client_that_ends_lines_at_bare_crs_sees_the_same_or_it_is_a_doubt(
 
 IN_HEADERS = [
     *(b"\r\n", b"\n", b"\r", b"\x0b", b"\x0c", b"\xa0", b" ", b"\t", b":", b"none", b"X: y"),
-    *(b"Content-Type: text/html", b"content-type", b"Content-Disposition: attachment", b"--b"),
+    *(b"Content-Type: text/html", b"content-type", b"Content-Disposition: attachment"),
 ]
+
+
+CONTENT = [b"content-type", b"content-disposition"]
 
 
 def as_thunderbird_reads(header: bytes) -> list[bytes]:
     """The names of the fields that describe the content (jsmime)."""
     fields = re.split(rb"(?:\r\n|\n)(?![ \t])|\r(?![ \t\n])", header)
-    names = [
-        one.split(b":")[0].strip(b" \t\r\n\x0b\x0c\xa0").lower() for one in fields if b":" in one
-    ]
-    return [one for one in names if one.startswith(b"content-")]
+    names = [one.split(b":")[0].strip(b" \t\r\n\x0b\x0c\xa0") for one in fields if b":" in one]
+    return [one.lower() for one in names if one.lower() in CONTENT]
 
 
 @given(st.lists(st.sampled_from(IN_HEADERS), max_size=12))
@@ -270,11 +271,11 @@ def test_a_header_that_thunderbird_reads_in_another_way_is_a_doubt(pieces: list[
     ends = re.search(rb"(?:^(?:\r\n|[\r\n]))|(\r\n|[\r\n])\1", header + b"\r\n\r\n")
     assert ends is not None
     found = scan(MIXED, b"--b\r\n" + header + b"\r\n\r\n1\r\n--b--")
-    mixed_line_ends = b"\n\r\n" in header + b"\r\n\r\n" and ends.start() < len(header)
-    if not (found.doubt or mixed_line_ends):
+    mixed = re.search(rb"(?<!\r)\n\r\n", header + b"\r\n")  # an MTA makes all of them CRLF
+    if not (found.doubt or mixed):
         ours = [one.name.encode() for one in found.root.parts[0].fields]
         theirs = as_thunderbird_reads(header[: ends.start()])
-        assert [one for one in ours if one.startswith(b"content-")] == theirs
+        assert [one for one in ours if one in CONTENT] == theirs
 
 
 @pytest.mark.parametrize("text", [b"1\r- 2\r-- \r3", b"\r---\r", b"1\r--c\r2", b"\rX: y\r"])

@@ -35,9 +35,9 @@ def schema(session: Session, markdown: bool) -> None:
 @as_json_option
 @click.pass_obj
 def show(session: Session, as_json: bool) -> None:
-    """Show the rules, quarantines and lists of the config.
+    """Show the rules, quarantines and lists; with --json every option, defaults filled in.
 
-    With --json it is the whole configuration as it will run, defaults filled in, passwords masked.
+    Passwords are masked.
     """
     config = session.config
     if as_json:

@@ -55,9 +55,9 @@ def doubtful_header(raw: bytes, fields: Iterable[Field]) -> str:
     if _UNUSUAL.search(raw) is None:
         return ""
     cut = (one.partition(b":") for one in _FIELD_END.split(raw))
-    names = (name.strip(_TRIMMED).lower() for name, colon, _ in cut if colon)
-    theirs = [one for one in names if one.startswith(b"content-")]
-    ours = [one.name.encode() for one in fields if one.name.startswith("content-")]
+    names = (name.strip(_TRIMMED).lower().decode("latin-1") for name, colon, _ in cut if colon)
+    theirs = [one for one in names if one in _NAMES]
+    ours = [one.name for one in fields if one.name in _NAMES]
     return ODD_FIELD if theirs != ours or _HEADER_END.search(raw) else ""
 
 
