@@ -212,6 +212,7 @@ class MariaDb(Server):
     def prepare(self) -> None:
         self.make(
             *("mariadb-install-db", "--no-defaults", f"--datadir={self.directory}/data"),
+            f"--tmpdir={self.directory}",  # a server that starts removes those of others in /tmp
             *("--auth-root-authentication-method=normal", "--skip-test-db"),
         )
 
@@ -220,6 +221,7 @@ class MariaDb(Server):
         assert program, "the package mariadb-server-core is not installed"
         return [
             *(program, "--no-defaults", f"--datadir={self.directory}/data"),
+            f"--tmpdir={self.directory}",
             *(f"--socket={self.directory}/socket", f"--port={self.port}"),
             *(
                 "--bind-address=127.0.0.1",
