@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from peewee import (
@@ -215,14 +216,21 @@ class Table:
         if self._pool.url.is_mysql:
             return
         name = f"{self._name[:40]}_{hashlib.sha256(self._name.encode()).hexdigest()[:8]}_folded"
+
+        def is_there() -> bool:
+            return name in (index.name for index in database.get_indexes(self._name))
+
         try:
-            if name in (index.name for index in database.get_indexes(self._name)):
+            if is_there():
                 return
             database.execute_sql(  # type: ignore[no-untyped-call] # the stubs leave it untyped
                 f'CREATE INDEX IF NOT EXISTS "{name}" ON "{self._name}" '
                 "(lower(mailfrom), lower(recipient))"
             )
         except PeeweeException as error:
+            with suppress(PeeweeException):
+                if is_there():  # another worker was quicker: IF NOT EXISTS does not wait for it
+                    return
             logger.warning("%s; every look-up reads the whole table", self._pool.url.failure(error))
 
     def _held(self, entries: Collection[str]) -> list[str]:
