@@ -23,6 +23,7 @@ from functools import cached_property
 
 from pyquarantine_core.body import View
 from pyquarantine_core.limits import DEFAULT_LIMITS, Limits, over
+from pyquarantine_core.mime.bare_cr import BareCrs, first_dashes
 from pyquarantine_core.mime.doubts import (
     BARE_CR_BOUNDARY,
     STRAY_HEADER,
@@ -35,13 +36,10 @@ IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
 """Transfer encodings that leave bytes as they are."""
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
-# Patterns find these in less than half the time of `bytes.find`.
+# A pattern finds these in less than half the time of `bytes.find`.
 _DASHES_AFTER_LF = re.compile(rb"\n--")
-_DASHES_AFTER_CR = re.compile(rb"\r--")
 _NEARBY = 1024
 """Bytes in which a pattern alone finds a boundary sooner than with a jump to the next dash."""
-_COMPARED = 1024 * 1024
-"""Bytes of boundaries that dashes after bare CRs are compared with; what is left is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +209,7 @@ class _Scan:
         self.open: list[MimePart] = []
         self.levels: dict[bytes, list[int]] = {}
         self.delimiter_of: dict[int, bytes] = {}
-        self.delimiters: set[bytes] = set()
-        self.delimiter_bytes = 0
-        self.cr_looked_for = 0
-        self.cr_compared = 0
+        self.bare_crs = BareCrs(body)
         self.count = 0
         self.limit = ""
         self.doubt = ""
@@ -263,7 +258,7 @@ class _Scan:
                 break
             if part.boundary:
                 delimiter = b"--" + part.boundary
-                self._know(delimiter)
+                self.bare_crs.know(delimiter)
                 self.levels.setdefault(delimiter, []).append(len(self.open) - 1)
                 self.delimiter_of[len(self.open) - 1] = delimiter
                 break
@@ -272,11 +267,6 @@ class _Scan:
             part = inner
             self._read_header(part)
         return part.start
-
-    def _know(self, delimiter: bytes) -> None:
-        if delimiter not in self.delimiters:
-            self.delimiters.add(delimiter)
-            self.delimiter_bytes += len(delimiter)
 
     def _leave(self, level: int, at: int, *, at_boundary: bool = True) -> None:
         """Close the parts from this level on: they end before the boundary at this offset."""
@@ -314,46 +304,21 @@ class _Scan:
         found = _DASHES_AFTER_LF.search(self.body, position, position + _NEARBY)
         if found is not None:
             return found.start() + 1
-        found = self._first(_DASHES_AFTER_LF, position, len(self.body))
+        found = first_dashes(self.body, _DASHES_AFTER_LF, position, len(self.body))
         at = len(self.body) if found is None else found.start() + 1
         self._look_for_bare_cr(position)
         self._look_for_bare_cr(at)
         return -1 if found is None else at
 
     def _look_for_bare_cr(self, end: int) -> None:
-        """Doubt what begins like a boundary of this message, but after a bare CR, up to here.
-
-        To a client that ends lines there, other dashes mean nothing either, such as those of a list
-        or of a signed text: it knows of no other boundary unless a header or a boundary that it
-        reads in another way, which is a doubt of its own, has named one. Where there are too many
-        dashes, or boundaries, the rest is doubted unread.
-        """
-        while not self.doubt:
-            found = self._first(_DASHES_AFTER_CR, self.cr_looked_for, end)
-            if found is None:
-                break
-            self.cr_looked_for = found.start() + 1
-            self.cr_compared += max(100, self.delimiter_bytes)
-            if self.cr_compared > _COMPARED or self._begins_like_a_boundary(self.cr_looked_for):
-                self.doubt = BARE_CR_BOUNDARY
-        self.cr_looked_for = end
-
-    def _begins_like_a_boundary(self, at: int) -> bool:
-        return any(self.body[at : at + len(one)] == one for one in self.delimiters)
+        if not self.doubt and self.bare_crs.begin_a_boundary(end):
+            self.doubt = BARE_CR_BOUNDARY
 
     def _look_for_cr_in(self, line: bytes) -> None:
         """Doubt a line that is a boundary up to a bare CR."""
         up_to_cr, cr, _ = line.removesuffix(b"\n").removesuffix(b"\r").partition(b"\r")
         if cr and not self.doubt and self._match(up_to_cr)[0] is not None:
             self.doubt = BARE_CR_BOUNDARY
-
-    def _first(self, dashes: re.Pattern[bytes], start: int, end: int) -> re.Match[bytes] | None:
-        """The first such dashes after the break of a line, in these bytes.
-
-        One byte is found in a twentieth of the time, and base64 has no dashes.
-        """
-        first = self.body.find(b"-", start, end)
-        return None if first < 0 else dashes.search(self.body, max(start, first - 1), end)
 
     def _line(self, at: int) -> tuple[int, bytes]:
         end = self.body.find(b"\n", at) + 1 or len(self.body)
